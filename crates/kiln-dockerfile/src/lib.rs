@@ -1,0 +1,1 @@
+//! The Dockerfile language: syntax tree, variables, ignore patterns, stages and diagnostics

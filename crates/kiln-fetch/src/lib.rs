@@ -1,0 +1,1 @@
+//! HTTP: TLS, proxies, retries, resume and digest checks

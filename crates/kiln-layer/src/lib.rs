@@ -1,0 +1,1 @@
+//! Layers: tar entries, compression, the single pass, the layer index and merged trees

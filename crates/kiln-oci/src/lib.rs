@@ -1,0 +1,1 @@
+//! Vocabulary of OCI images: digests, references, descriptors, manifests, configs, and the traits around them

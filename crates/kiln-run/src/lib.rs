@@ -1,0 +1,1 @@
+//! An image's config and a root filesystem become a process

@@ -1,0 +1,1 @@
+//! Local content: blobs, references, layer indexes, snapshots, leases, collection, layouts and archives

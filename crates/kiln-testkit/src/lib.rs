@@ -1,0 +1,1 @@
+//! Generated images, archives and throw-away directories for tests
