@@ -17,8 +17,8 @@ pub mod index;
 //pub mod merge;
 pub mod single_pass;
 pub mod tar;
-//pub mod tree;
-//pub mod users;
+pub mod tree;
+pub mod users;
 
 //pub use compression::{Compression, Compressor, Encoding, compressor, decompress, sniff};
 pub use content::ContentAt;
@@ -27,5 +27,5 @@ pub use index::{IndexEntry, InvalidIndex, LayerIndex, SCHEMA};
 //pub use merge::{SquashError, squash};
 pub use single_pass::{LayerError, LayerWriter, index_tar};
 pub use tar::{Dialect, Limits, TarError, TarErrorKind, TarReader, TarWriter};
-//pub use tree::{InodeId, Node, Resolved, ResolveError, Tree, TreeError};
-//pub use users::Users;
+pub use tree::{InodeId, Node, ResolveError, Resolved, Tree, TreeError};
+pub use users::Users;

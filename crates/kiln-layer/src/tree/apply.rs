@@ -1,0 +1,237 @@
+//! Laying a layer over a tree.
+//!
+//! Source: OCI image specification, "layer.md", sections "Applying Changesets", "Whiteouts" and
+//! "Opaque Whiteout". Removals count for lower layers only, wherever in the archive they stand; the
+//! other entries count in order, so that of two with one path the last one stays. Where an entry's
+//! parent is a symbolic link, the entry goes to where it leads, as it does when a layer is unpacked
+//! over those below it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{IMPLICIT_LAYER, InodeId, Item, ResolveError, Tree};
+use crate::entry::{Entry, Kind, MAX_PATH, split_path};
+use crate::index::{IndexEntry, LayerIndex};
+
+/// A layer that does not fit the tree below it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TreeError {
+    /// The directory that should hold the entry cannot be reached.
+    #[error("`{path}` of layer {layer} has no place")]
+    Parent {
+        /// The layer's number from below, from 0.
+        layer: usize,
+        /// The entry's path.
+        path: String,
+        /// What is in the way.
+        #[source]
+        source: ResolveError,
+    },
+    /// A hard link to what is not there, or to a directory.
+    #[error("`{path}` of layer {layer} is a hard link to `{target}`, {reason}")]
+    LinkTarget {
+        /// The layer's number from below, from 0.
+        layer: usize,
+        /// The entry's path.
+        path: String,
+        /// The link's target.
+        target: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Through links, the entry would lie deeper than a path can say.
+    #[error("`{path}` of layer {layer} leads to a path of more than {MAX_PATH} bytes")]
+    TooLong {
+        /// The layer's number from below, from 0.
+        layer: usize,
+        /// The entry's path.
+        path: String,
+    },
+    /// More layers or entries than the tree can number.
+    #[error("layer {layer} is one too many, or has too many entries")]
+    TooMany {
+        /// The layer's number from below, from 0.
+        layer: usize,
+    },
+}
+
+impl Tree {
+    /// Lays `layer` over the tree.
+    ///
+    /// # Errors
+    /// When an entry has no place or a hard link no target. The tree is then as it was before.
+    pub fn apply(&mut self, layer: &Arc<LayerIndex>) -> Result<(), TreeError> {
+        let before = (Arc::clone(&self.root), self.implicit);
+        let number = self.layers.len();
+        self.layers.push(Arc::clone(layer));
+        let result = self.lay_over(layer, number);
+        if result.is_err() {
+            self.layers.pop();
+            (self.root, self.implicit) = before;
+        }
+        result
+    }
+
+    fn lay_over(&mut self, layer: &LayerIndex, number: usize) -> Result<(), TreeError> {
+        let fits = |number: usize| u32::try_from(number).ok().filter(|n| *n != IMPLICIT_LAYER);
+        let too_many = TreeError::TooMany { layer: number };
+        let ordinal = fits(number).ok_or(too_many.clone())?;
+        fits(layer.entries.len()).ok_or(too_many)?;
+        self.remove(layer);
+        let mut parent = LastParent::default();
+        for (index, IndexEntry { entry, .. }) in layer.entries.iter().enumerate() {
+            if entry.kind.is_removal() {
+                continue;
+            }
+            let inode = InodeId {
+                layer: ordinal,
+                entry: index as u32,
+            };
+            self.insert(entry, inode, &mut parent)?;
+        }
+        Ok(())
+    }
+
+    /// Takes away what the layer's whiteouts and opaque marks name.
+    fn remove(&mut self, layer: &LayerIndex) {
+        let mut replaced = || {
+            let own = layer.entries.iter().map(|indexed| &indexed.entry);
+            let own = own.filter(|entry| !entry.kind.is_removal());
+            own.map(|entry| entry.path.clone()).collect::<HashSet<_>>()
+        };
+        for IndexEntry { entry, .. } in &layer.entries {
+            match entry.kind {
+                Kind::Whiteout => {
+                    let Some((parent, name)) = split_path(&entry.path) else {
+                        continue;
+                    };
+                    let Some(parent) = self.resolve_below(parent, true, &mut replaced) else {
+                        continue;
+                    };
+                    let children = self.item(&parent).and_then(|item| item.children.as_ref());
+                    if children.is_some_and(|children| children.contains_key(name)) {
+                        self.children_mut(&parent).remove(name);
+                    }
+                }
+                Kind::Opaque => {
+                    let Some(path) = self.resolve_below(&entry.path, true, &mut replaced) else {
+                        continue;
+                    };
+                    let children = self.item(&path).and_then(|item| item.children.as_ref());
+                    if children.is_some_and(|children| !children.is_empty()) {
+                        self.children_mut(&path).clear();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn insert(
+        &mut self,
+        entry: &Entry,
+        inode: InodeId,
+        last: &mut LastParent,
+    ) -> Result<(), TreeError> {
+        let Some((parent, name)) = split_path(&entry.path) else {
+            Arc::make_mut(&mut self.root).inode = inode;
+            return Ok(());
+        };
+        let item = match &entry.kind {
+            Kind::Hardlink { target } => self.link(entry, target, inode)?,
+            Kind::Directory => Item::directory(inode),
+            _ => Item {
+                inode,
+                children: None,
+            },
+        };
+        if last.stored.as_deref() != Some(parent) {
+            let resolved = self.resolve(parent, true);
+            let resolved = resolved.map_err(|source| TreeError::Parent {
+                layer: inode.layer as usize,
+                path: entry.display_path().into_owned(),
+                source,
+            })?;
+            last.real = resolved.path;
+            last.stored = Some(parent.to_vec());
+        }
+        if last.real.len() + 1 + name.len() > MAX_PATH {
+            return Err(TreeError::TooLong {
+                layer: inode.layer as usize,
+                path: entry.display_path().into_owned(),
+            });
+        }
+        let is_directory = item.children.is_some();
+        let children = self.children_mut(&last.real);
+        match children.get_mut(name) {
+            // A directory over a directory only changes its metadata.
+            Some(there) if is_directory && there.children.is_some() => {
+                Arc::make_mut(there).inode = inode;
+            }
+            Some(there) => {
+                *there = Arc::new(item);
+                // It may have been a link through which the remembered parent was found.
+                last.stored = None;
+            }
+            None => {
+                children.insert(name.into(), Arc::new(item));
+            }
+        }
+        Ok(())
+    }
+
+    /// Another name of the file at `target`. Links in the target's directory are followed, its own
+    /// is not: a symbolic link can have several names, too.
+    fn link(&self, entry: &Entry, target: &[u8], inode: InodeId) -> Result<Item, TreeError> {
+        let error = |reason| TreeError::LinkTarget {
+            layer: inode.layer as usize,
+            path: entry.display_path().into_owned(),
+            target: String::from_utf8_lossy(target).into_owned(),
+            reason,
+        };
+        let found = self
+            .resolve(target, false)
+            .ok()
+            .and_then(|found| found.node);
+        let found = found.ok_or_else(|| error("which is not there"))?;
+        if found.is_directory() {
+            return Err(error("which is a directory"));
+        }
+        Ok(Item {
+            inode: found.inode(),
+            children: None,
+        })
+    }
+
+    /// The children of the directory at `path`, to be changed. What is missing on the way is made.
+    /// Everything on the way is a directory or missing.
+    fn children_mut(
+        &mut self,
+        path: &[u8],
+    ) -> &mut std::collections::BTreeMap<Arc<[u8]>, Arc<Item>> {
+        let mut item = Arc::make_mut(&mut self.root);
+        let names = path.split(|byte| *byte == b'/');
+        for name in names.filter(|name| !name.is_empty()) {
+            let children = item.children.get_or_insert_default();
+            // Not `entry`, which would need an owned name each time.
+            if !children.contains_key(name) {
+                let inode = InodeId {
+                    layer: IMPLICIT_LAYER,
+                    entry: self.implicit,
+                };
+                self.implicit += 1;
+                children.insert(name.into(), Arc::new(Item::directory(inode)));
+            }
+            let child = children.get_mut(name).expect("because it was just made");
+            item = Arc::make_mut(child);
+        }
+        item.children.get_or_insert_default()
+    }
+}
+
+/// The directory of the entry before: the next one is mostly in the same.
+#[derive(Default)]
+struct LastParent {
+    stored: Option<Vec<u8>>,
+    real: Vec<u8>,
+}
