@@ -22,11 +22,26 @@ fn quick() -> ClientOptions {
             max_delay: Duration::from_secs(2),
         },
         timeouts: Timeouts {
-            connect: Duration::from_secs(5),
-            stall: Duration::from_millis(300),
+            connect: Duration::from_secs(20),
+            stall: Duration::from_secs(20),
         },
         ..ClientOptions::default()
     }
+}
+
+/// A client that gives up on a silent server before the server goes on. Only for tests of silence:
+/// on a busy machine it may give up on a server that is merely slow.
+fn impatient_client() -> Client {
+    let stall = Duration::from_millis(500);
+    let timeouts = Timeouts {
+        stall,
+        ..quick().timeouts
+    };
+    Client::new(ClientOptions {
+        timeouts,
+        ..quick()
+    })
+    .expect("these options are good")
 }
 
 fn client() -> Client {

@@ -136,7 +136,7 @@ impl Reply {
         out.write_all(&self.body[..stop])?;
         out.flush()?;
         if self.stall.is_some() {
-            std::thread::sleep(Duration::from_millis(900));
+            std::thread::sleep(Duration::from_millis(1_500));
         }
         let whole = self.cut.is_none() && self.stall.is_none();
         Ok(whole && self.length.is_none() && !self.unframed)
