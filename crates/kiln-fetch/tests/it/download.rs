@@ -46,7 +46,7 @@ pub(crate) fn fetch(server: &Server) -> Result<(Downloaded, Vec<u8>), DownloadEr
     fetch_with(&client(), server, DownloadOptions::default())
 }
 
-fn fetch_with(
+pub(crate) fn fetch_with(
     client: &Client,
     server: &Server,
     options: DownloadOptions<'_>,

@@ -5,9 +5,9 @@ use std::io::{Read, Seek};
 
 use kiln_fetch::{DownloadError, DownloadOptions, FetchError};
 
-use crate::client;
-use crate::download::{SHA256, content, fetch, serve};
+use crate::download::{SHA256, content, fetch, fetch_with, serve};
 use crate::server::{Reply, Server};
+use crate::{client, impatient_client};
 
 #[test]
 fn a_broken_transfer_goes_on_where_it_stopped() {
@@ -42,7 +42,8 @@ fn a_stalled_transfer_goes_on_too() {
             reply
         }
     });
-    let (_, bytes) = fetch(&server).expect("a file");
+    let (_, bytes) =
+        fetch_with(&impatient_client(), &server, DownloadOptions::default()).expect("a file");
     assert!(bytes == content());
     assert_eq!(server.seen()[1].header("range"), Some("bytes=70000-"));
 }

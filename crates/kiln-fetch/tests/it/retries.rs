@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use kiln_fetch::{FetchError, Request, RequestBody};
 
-use crate::client;
 use crate::server::{Reply, Server};
+use crate::{client, impatient_client};
 
 #[test]
 fn passing_trouble_is_waited_out() {
@@ -108,7 +108,7 @@ fn a_refused_connection_is_told_apart() {
 #[test]
 fn silence_times_out() {
     let server = Server::start(|_| Reply::ok("never").stall(0));
-    let response = client()
+    let response = impatient_client()
         .get(&Request::new(server.url("/")))
         .expect("headers come");
     let error = std::io::read_to_string(response.body).expect_err("the body does not");
