@@ -129,7 +129,9 @@ pub(super) fn format_time(time: Time) -> String {
 mod tests {
     use super::*;
 
-    fn parse(body: &[u8]) -> Result<Vec<(&[u8], &[u8])>, TarErrorKind> {
+    type Record<'a> = (&'a [u8], &'a [u8]);
+
+    fn parse(body: &[u8]) -> Result<Vec<Record<'_>>, TarErrorKind> {
         records(body).collect()
     }
 

@@ -196,7 +196,7 @@ impl<R: Read> TarReader<R> {
                 b'V' => self.skip_data(size)?,
                 _ => {
                     long.apply(&mut extended);
-                    if let Some(entry) = self.entry_of(begin, &block, size, extended)? {
+                    if let Some(entry) = self.entry_of(begin, &block, size, &extended)? {
                         return Ok(Some(entry));
                     }
                     self.skip_body()?;
@@ -279,15 +279,15 @@ impl<R: Read> TarReader<R> {
         begin: u64,
         block: &Block,
         size: u64,
-        extended: Extended,
+        extended: &Extended,
     ) -> Result<Option<Entry>, TarError> {
-        let name = raw_name(block, &extended);
+        let name = raw_name(block, extended);
         let place = |kind| TarError::new(begin, Some(&name), kind);
         let stored = extended.size.unwrap_or(size);
         if i64::try_from(stored).is_err() {
             return Err(place(TarErrorKind::Size { size: stored }));
         }
-        let kind = raw_kind(block, &extended, &name).map_err(place)?;
+        let kind = raw_kind(block, extended, &name).map_err(place)?;
         let path = clean_path(&name).map_err(|error| place(error.into()))?;
         let has_data = matches!(kind, RawKind::File | RawKind::OldSparse | RawKind::Dump);
         self.body = Body {
@@ -297,7 +297,7 @@ impl<R: Read> TarReader<R> {
             padding: if has_data { padding(stored) as u64 } else { 0 },
             ..Body::default()
         };
-        let mut entry = metadata(block, &extended, path).map_err(place)?;
+        let mut entry = metadata(block, extended, path).map_err(place)?;
         entry.kind = match kind {
             RawKind::File if extended.sparse.present => {
                 let (map, size) =
@@ -625,8 +625,8 @@ impl PaxSparse {
             b"name" => self.name = name_of(value)?,
             b"size" | b"realsize" => self.size = Some(number()?),
             // Format 0.0: one pair of records for each piece.
-            b"offset" if self.numbers.len() % 2 == 0 => self.numbers.push(number()?),
-            b"numbytes" if self.numbers.len() % 2 == 1 => self.numbers.push(number()?),
+            b"offset" if self.numbers.len().is_multiple_of(2) => self.numbers.push(number()?),
+            b"numbytes" if !self.numbers.len().is_multiple_of(2) => self.numbers.push(number()?),
             b"offset" | b"numbytes" => {
                 return Err(TarErrorKind::Sparse("its records are not in pairs"));
             }
