@@ -2,6 +2,9 @@
 //!
 //! Kept to two small crates, so that the first run after a clone takes seconds.
 
+mod bench;
+mod interop;
+mod peers;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -11,7 +14,10 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  tidy    check the project's own rules: crate edges, file sizes, names, licences …
+  tidy                      check the project's own rules: crate edges, sizes, names, licences …
+  peers [DIR]               bring the real tools to compare with: buildah, podman, BuildKit …
+  interop [DIR] [-- ARGS]   run the interop tests against them; ARGS go to the tests
+  bench NAME [--rounds N]   run kiln and its peers in turn and compare
 ";
 
 fn main() -> ExitCode {
@@ -29,6 +35,19 @@ fn main() -> ExitCode {
 fn run(arguments: &[&str]) -> Result<ExitCode, String> {
     match arguments {
         ["tidy"] => tidy::run(&repository()),
+        ["peers"] => peers::prepare(&peers::folder(None)?).map(|()| ExitCode::SUCCESS),
+        ["peers", dir] => peers::prepare(&peers::folder(Some(dir))?).map(|()| ExitCode::SUCCESS),
+        ["interop", rest @ ..] => {
+            let (dir, arguments) = match rest {
+                [] => (None, &[][..]),
+                ["--", arguments @ ..] => (None, arguments),
+                [dir] => (Some(*dir), &[][..]),
+                [dir, "--", arguments @ ..] => (Some(*dir), arguments),
+                _ => return Err("interop [DIR] [-- ARGS]".to_owned()),
+            };
+            interop::run(&repository(), &peers::folder(dir)?, arguments)
+        }
+        ["bench", rest @ ..] => bench::run(&repository(), rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -1,0 +1,180 @@
+//! `cargo xtask bench NAME`: kiln and its peers in turn on the same input.
+//!
+//! Times of one machine mean nothing on another, and a machine's own speed drifts; a ratio from one
+//! run in which the contenders take turns (A, B, C, A, B, C, …) means something on both.
+//!
+//! A benchmark is a file in this folder: a function that makes a [`Suite`], and a line in
+//! [`SUITES`].
+
+mod frame;
+mod machine;
+mod measure;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use measure::{Sample, measure};
+use report::Report;
+
+/// One way to do the work.
+pub(crate) struct Contender {
+    /// As shown in the table.
+    pub(crate) name: String,
+    /// Brings everything to the same start before each round; not measured.
+    pub(crate) prepare: Box<dyn FnMut() -> Result<(), String>>,
+    /// The command that is measured, with its arguments, folder and environment.
+    pub(crate) command: Box<dyn Fn() -> Command>,
+    /// Processes that work for the command without being its children, such as a daemon. Their
+    /// memory counts too.
+    pub(crate) daemons: Vec<u32>,
+}
+
+impl Contender {
+    /// A contender that needs no preparation and no daemon.
+    pub(crate) fn new(name: &str, command: impl Fn() -> Command + 'static) -> Self {
+        Self {
+            name: name.to_owned(),
+            prepare: Box::new(|| Ok(())),
+            command: Box::new(command),
+            daemons: Vec::new(),
+        }
+    }
+}
+
+/// A benchmark: the contenders, the first of which the others are compared with.
+pub(crate) struct Suite {
+    /// What is measured, in a line.
+    pub(crate) title: String,
+    /// Where the work happens: names the file system.
+    pub(crate) folder: PathBuf,
+    /// In the order in which they take turns.
+    pub(crate) contenders: Vec<Contender>,
+}
+
+type MakeSuite = fn(&Path) -> Result<Suite, String>;
+
+/// Every benchmark by its name. The function gets the repository's root.
+const SUITES: &[(&str, MakeSuite)] = &[("frame", frame::suite)];
+
+const ROUNDS: usize = 5;
+
+/// Runs the benchmark named in `arguments`: `NAME [--rounds N]`.
+pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<ExitCode, String> {
+    let (name, rounds) = match arguments {
+        [name] => (*name, ROUNDS),
+        [name, "--rounds", rounds] => {
+            let parsed = rounds.parse().ok().filter(|rounds| *rounds > 0);
+            (
+                *name,
+                parsed.ok_or_else(|| format!("`{rounds}` is no number of rounds"))?,
+            )
+        }
+        _ => return Err(format!("bench NAME [--rounds N], NAME one of: {}", names())),
+    };
+    let make = SUITES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, make)| make);
+    let make = make.ok_or_else(|| format!("no benchmark `{name}`; there are: {}", names()))?;
+    let report = compete(make(root)?, rounds)?;
+    print!("{report}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn names() -> String {
+    SUITES
+        .iter()
+        .map(|(name, _)| *name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Lets the contenders take turns. One round before the first warms the caches and is not counted.
+fn compete(mut suite: Suite, rounds: usize) -> Result<Report, String> {
+    let mut samples: Vec<Vec<Sample>> = suite.contenders.iter().map(|_| Vec::new()).collect();
+    for round in 0..=rounds {
+        for (contender, samples) in suite.contenders.iter_mut().zip(&mut samples) {
+            let wrong = |error: String| format!("{}: {error}", contender.name);
+            (contender.prepare)().map_err(wrong)?;
+            let sample = measure(&mut (contender.command)(), &contender.daemons).map_err(wrong)?;
+            eprintln!(
+                "round {round}: {} {:.3} s",
+                contender.name,
+                sample.wall.as_secs_f64()
+            );
+            if round > 0 {
+                samples.push(sample);
+            }
+        }
+    }
+    let names = suite.contenders.into_iter().map(|contender| contender.name);
+    Ok(Report {
+        title: suite.title,
+        machine: machine::describe(&suite.folder),
+        rows: names.zip(samples).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[test]
+    fn contenders_take_turns_and_the_first_round_is_not_counted() {
+        let turns = Rc::new(RefCell::new(String::new()));
+        let contenders = ["A", "B"].map(|name| {
+            let turns = turns.clone();
+            Contender {
+                prepare: Box::new(move || {
+                    turns.borrow_mut().push_str(name);
+                    Ok(())
+                }),
+                ..Contender::new(name, || Command::new("true"))
+            }
+        });
+        let suite = Suite {
+            title: "turns".to_owned(),
+            folder: "/".into(),
+            contenders: contenders.into(),
+        };
+        let report = compete(suite, 2).expect("true succeeds");
+        assert_eq!(*turns.borrow(), "ABABAB");
+        assert!(report.rows.iter().all(|(_, samples)| samples.len() == 2));
+    }
+
+    #[test]
+    fn a_failing_contender_ends_the_run() {
+        let command = || {
+            let mut command = Command::new("sh");
+            command.args(["-c", "echo no such thing >&2; exit 1"]);
+            command
+        };
+        let suite = Suite {
+            title: String::new(),
+            folder: "/".into(),
+            contenders: vec![Contender::new("bad", command)],
+        };
+        let error = compete(suite, 1).err().expect("it fails");
+        assert!(
+            error.contains("bad") && error.contains("no such thing"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn arguments_are_checked() {
+        let root = Path::new("/");
+        for arguments in [
+            &[][..],
+            &["nothing"],
+            &["frame", "--rounds", "0"],
+            &["frame", "x"],
+        ] {
+            assert!(run(root, arguments).is_err(), "{arguments:?}");
+        }
+    }
+}
