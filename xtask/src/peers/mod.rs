@@ -6,7 +6,7 @@
 //! ```text
 //! DIR/sid      the Debian root
 //! DIR/enter    a script: runs a command in it
-//! DIR/log      what debootstrap and apt said
+//! DIR/*.log    what debootstrap and apt-get said last
 //! ```
 
 mod status;
@@ -108,7 +108,7 @@ fn make_base(dir: &Path, sid: &Path) -> Result<(), String> {
     command
         .args(["debootstrap", "--variant=minbase", "sid"])
         .arg(&aside);
-    run_logged(&mut command, &dir.join("log"), "debootstrap")?;
+    run_logged(&mut command, &dir.join("debootstrap.log"), "debootstrap")?;
     fs::rename(&aside, sid).map_err(|error| format!("{}: {error}", sid.display()))
 }
 
@@ -125,7 +125,7 @@ fn install(dir: &Path, sid: &Path) -> Result<(), String> {
     command
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(["sh", "-c", script, "sh"]);
-    run_logged(command.args(PACKAGES), &dir.join("log"), "apt-get")
+    run_logged(command.args(PACKAGES), &dir.join("apt-get.log"), "apt-get")
 }
 
 /// Removes a root, but never through a mount that something left in it.
@@ -148,11 +148,7 @@ fn remove_root(root: &Path) -> Result<(), String> {
 /// Runs a command with its output in a log, and shows the log's end when it fails.
 fn run_logged(command: &mut Command, log: &Path, name: &str) -> Result<(), String> {
     let wrong = |error: std::io::Error| format!("{name}: {error}");
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .map_err(wrong)?;
+    let file = File::create(log).map_err(wrong)?;
     let status = command
         .stdin(Stdio::null())
         .stdout(file.try_clone().map_err(wrong)?)

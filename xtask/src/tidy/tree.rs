@@ -20,14 +20,11 @@ impl Tree {
     /// New files count too, so that the author hears of a problem before the commit. Files that
     /// are not UTF-8 are left out: they hold no source.
     pub(crate) fn read(root: &Path) -> Result<Self, String> {
+        // A checkout that belongs to another user, as in a container, is still the one asked about.
+        let trusted = format!("safe.directory={}", root.display());
         let output = Command::new("git")
-            .args([
-                "ls-files",
-                "-z",
-                "--cached",
-                "--others",
-                "--exclude-standard",
-            ])
+            .args(["-c", &trusted, "ls-files", "-z"])
+            .args(["--cached", "--others", "--exclude-standard"])
             .current_dir(root)
             .output()
             .map_err(|error| format!("tidy asks git for the list of files: {error}"))?;
