@@ -247,7 +247,7 @@ impl Transfer<'_, '_> {
             return false;
         };
         let total = self.total.or(range.total);
-        let to_the_end = total.is_none_or(|total| last + 1 == total);
+        let to_the_end = total.is_none_or(|total| total.checked_sub(1) == Some(last));
         let same_length = match (self.total, range.total) {
             (Some(before), Some(now)) => before == now,
             _ => true,

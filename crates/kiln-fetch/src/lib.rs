@@ -37,6 +37,8 @@ mod digest;
 mod download;
 mod error;
 mod headers;
+#[cfg(test)]
+mod hostile_tests;
 mod no_proxy;
 mod options;
 mod range;

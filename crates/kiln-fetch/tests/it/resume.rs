@@ -83,6 +83,7 @@ fn a_wrong_part_is_found_out() {
     for range in [
         "bytes 0-199999/200000",
         "bytes 50000-100000/200000",
+        "bytes 50000-18446744073709551615/*",
         "bytes 50000-199999/300000",
     ] {
         let server = Server::start(move |request| match request.number {
