@@ -25,7 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("swarm", &["oci", "fetch"]),
     ("deploy", &["oci", "fetch"]),
     ("store", &["oci", "layer"]),
-    ("run", &["oci", "store", "sandbox"]),
+    ("run", &["oci", "layer", "sandbox"]),
     ("lint", &["dockerfile"]),
     ("scan", &["oci", "layer", "packages", "fetch"]),
     ("analyze", &["oci", "layer", "store", "packages", "run"]),
