@@ -146,13 +146,7 @@ impl Tree {
             },
         };
         if last.stored.as_deref() != Some(parent) {
-            let resolved = self.resolve(parent, true);
-            let resolved = resolved.map_err(|source| TreeError::Parent {
-                layer: inode.layer as usize,
-                path: entry.display_path().into_owned(),
-                source,
-            })?;
-            last.real = resolved.path;
+            last.real = self.place_for(entry, parent, inode)?;
             last.stored = Some(parent.to_vec());
         }
         if last.real.len() + 1 + name.len() > MAX_PATH {
@@ -178,6 +172,30 @@ impl Tree {
             }
         }
         Ok(())
+    }
+
+    /// The path, without links, of the directory that is or is to be at `parent`.
+    fn place_for(
+        &self,
+        entry: &Entry,
+        parent: &[u8],
+        inode: InodeId,
+    ) -> Result<Vec<u8>, TreeError> {
+        let resolved = self.resolve(parent, true).and_then(|resolved| {
+            let in_the_way = resolved.node.is_some_and(|node| !node.is_directory());
+            if in_the_way {
+                return Err(ResolveError::NotADirectory {
+                    path: String::from_utf8_lossy(parent).into_owned(),
+                    at: String::from_utf8_lossy(&resolved.path).into_owned(),
+                });
+            }
+            Ok(resolved.path)
+        });
+        resolved.map_err(|source| TreeError::Parent {
+            layer: inode.layer as usize,
+            path: entry.display_path().into_owned(),
+            source,
+        })
     }
 
     /// Another name of the file at `target`. Links in the target's directory are followed, its own

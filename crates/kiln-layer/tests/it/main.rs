@@ -1,0 +1,16 @@
+//! Integration tests of kiln-layer: formats against each other, against naive models, against the
+//! host's own tools and against hostile input.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+#![allow(clippy::print_stdout, reason = "tests say what they could not check")]
+
+mod compression;
+mod go_bytes;
+mod hostile;
+mod index;
+mod indexing;
+mod samples;
+mod squash;
+mod tar_round_trip;
+mod tools;
+mod tree;
