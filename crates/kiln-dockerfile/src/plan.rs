@@ -1,0 +1,578 @@
+//! Planning: which stages a target needs, on what each is built, and what it takes from others.
+//!
+//! The plan is made before any image is known. A base image may bring `ONBUILD` triggers, which may
+//! depend on more stages: plan again with them in [`PlanOptions::triggers`].
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::expand::{self, Variables};
+use crate::parse::parse_trigger;
+use crate::platform::{PlatformParts, automatic_args, is_proxy_arg, is_special_arg};
+use crate::span::Span;
+use crate::suggest;
+use crate::syntax::{Dockerfile, Instruction, InstructionKind, Word};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the person who builds says about it.
+#[derive(Clone, Debug, Default)]
+pub struct PlanOptions {
+    /// `--build-arg`s.
+    pub build_args: BTreeMap<String, String>,
+    /// `--target`: the name of a stage; the last stage without.
+    pub target: Option<String>,
+    /// The platform that builds.
+    pub build_platform: PlatformParts,
+    /// The platform that is built for.
+    pub target_platform: PlatformParts,
+    /// Names of `--build-context`s; they override stages and images of the same name.
+    pub named_contexts: BTreeSet<String>,
+    /// `ONBUILD` triggers that the base *image* of a stage has, by stage index. Triggers of base
+    /// *stages* are found without help.
+    pub triggers: BTreeMap<usize, Vec<String>>,
+}
+
+/// Where files come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// Nothing at all.
+    Scratch,
+    /// The stage with this index.
+    Stage(usize),
+    /// An image, by the name as written.
+    Image(String),
+    /// A named context, by its name in [`PlanOptions::named_contexts`].
+    Context(String),
+}
+
+/// The stages to build, and the global variables.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The stages that the target reaches, each after those that it depends on.
+    pub stages: Vec<PlannedStage>,
+    /// The index ([`PlannedStage::index`]) of the target.
+    pub target: usize,
+    /// Build arguments that no `ARG` declares.
+    pub unused_build_args: Vec<String>,
+    /// The global scope: automatic arguments, and `ARG`s before the first `FROM`.
+    pub globals: Globals,
+    /// The build arguments.
+    pub build_args: BTreeMap<String, String>,
+    /// The names that `COPY --from` and mounts may use.
+    pub names: Names,
+    /// The escape character of the file.
+    pub escape: char,
+}
+
+impl Plan {
+    /// The planned stage with this index.
+    pub fn stage(&self, index: usize) -> Option<&PlannedStage> {
+        self.stages.iter().find(|stage| stage.index == index)
+    }
+}
+
+/// A stage of the plan.
+#[derive(Clone, Debug)]
+pub struct PlannedStage {
+    /// Position in the file, from 0.
+    pub index: usize,
+    /// The name in lower case.
+    pub name: Option<String>,
+    /// What it is built on.
+    pub base: Origin,
+    /// `FROM --platform` with its variables expanded.
+    pub platform: Option<String>,
+    /// What to do, triggers of the base first. Empty if a named context stands for the stage.
+    pub steps: Vec<PlannedStep>,
+    /// Other stages that must be built first.
+    pub deps: BTreeSet<usize>,
+    /// Images and named contexts that COPY and mounts take from, not the base.
+    pub sources: BTreeSet<Origin>,
+    /// The `FROM`'s span.
+    pub span: Span,
+    /// The `FROM` line.
+    pub original: String,
+}
+
+/// An instruction of the plan.
+#[derive(Clone, Debug)]
+pub struct PlannedStep {
+    /// The instruction.
+    pub instruction: Instruction,
+    /// Whether an `ONBUILD` trigger of the base brought it in.
+    pub from_trigger: bool,
+}
+
+/// The global scope.
+#[derive(Clone, Debug, Default)]
+pub struct Globals {
+    values: BTreeMap<String, String>,
+    declared: BTreeSet<String>,
+}
+
+impl Globals {
+    /// The automatic arguments (build arguments override them), then the file's global `ARG`s.
+    ///
+    /// # Errors
+    /// A default that cannot be expanded.
+    pub fn new(file: &Dockerfile, options: &PlanOptions) -> Result<Globals, Diagnostic> {
+        let stage = match &options.target {
+            Some(target) => target.clone(),
+            None => file
+                .stages
+                .last()
+                .and_then(|stage| stage.lower_name())
+                .unwrap_or_default(),
+        };
+        let mut globals = Globals::default();
+        let (build, target) = (&options.build_platform, &options.target_platform);
+        for (name, value) in automatic_args(build, target, &stage) {
+            let value = options.build_args.get(&name).cloned().unwrap_or(value);
+            globals.values.insert(name, value);
+        }
+        for instruction in &file.global_args {
+            let InstructionKind::Arg(definitions) = &instruction.kind else {
+                continue;
+            };
+            for definition in definitions {
+                let name = &definition.name.text;
+                globals.declared.insert(name.clone());
+                let value = match (options.build_args.get(name), &definition.default) {
+                    (Some(value), _) => value.clone(),
+                    (None, Some(default)) => globals.expand(default, file.escape())?.value,
+                    (None, None) => continue,
+                };
+                globals.values.insert(name.clone(), value);
+            }
+        }
+        Ok(globals)
+    }
+
+    /// Whether a global `ARG` names it, with a value or without.
+    pub fn declares(&self, name: &str) -> bool {
+        self.declared.contains(name) || self.values.contains_key(name)
+    }
+
+    /// Expands a word of a `FROM`.
+    ///
+    /// # Errors
+    /// As [`expand::expand`], at the word.
+    pub fn expand(&self, word: &Word, escape: char) -> Result<expand::Expanded, Diagnostic> {
+        expand::expand(&word.text, escape, self)
+            .map_err(|error| Diagnostic::error(word.span, error.to_string()))
+    }
+}
+
+impl Variables for Globals {
+    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.values
+            .get(name)
+            .map(|value| Cow::Borrowed(value.as_str()))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.values.keys().cloned().collect()
+    }
+}
+
+/// What the names in `--from` mean.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    stages: BTreeMap<String, usize>,
+    count: usize,
+    contexts: BTreeMap<String, String>,
+}
+
+impl Names {
+    fn new(file: &Dockerfile, contexts: &BTreeSet<String>) -> Names {
+        let mut names = Names {
+            count: file.stages.len(),
+            ..Names::default()
+        };
+        for stage in &file.stages {
+            if let Some(name) = stage.lower_name() {
+                // Of two stages with one name the last one counts.
+                names.stages.insert(name, stage.index);
+            }
+        }
+        for context in contexts {
+            names.contexts.insert(familiar(context), context.clone());
+        }
+        names
+    }
+
+    /// What `COPY --from=name` of stage `user` means: the number or name of an earlier stage, else a
+    /// named context, else an image.
+    ///
+    /// # Errors
+    /// A number without a stage, or a stage that is not defined yet.
+    pub fn copy_source(&self, word: &Word, user: usize) -> Result<Origin, Diagnostic> {
+        match word.text.parse::<i64>() {
+            Ok(number) => match usize::try_from(number)
+                .ok()
+                .filter(|index| *index < self.count)
+            {
+                Some(index) => self.earlier(word, index, user),
+                None => {
+                    let message = format!("invalid stage index {number}");
+                    Err(Diagnostic::error(word.span, message).with_help(format!(
+                        "stages are numbered from 0 to {}",
+                        self.count.saturating_sub(1)
+                    )))
+                }
+            },
+            Err(_) => self.mount_source(word, user),
+        }
+    }
+
+    /// What `from=name` of a mount in stage `user` means: as [`Names::copy_source`], without numbers.
+    ///
+    /// # Errors
+    /// A stage that is not defined yet.
+    pub fn mount_source(&self, word: &Word, user: usize) -> Result<Origin, Diagnostic> {
+        match self.stages.get(&word.text.to_ascii_lowercase()) {
+            Some(index) => self.earlier(word, *index, user),
+            None => Ok(self.image(&word.text)),
+        }
+    }
+
+    fn earlier(&self, word: &Word, index: usize, user: usize) -> Result<Origin, Diagnostic> {
+        if index < user {
+            return Ok(Origin::Stage(index));
+        }
+        let message = match index == user {
+            true => format!("stage {:?} copies from itself", word.text),
+            false => format!("stage {:?} is defined only after this one", word.text),
+        };
+        Err(Diagnostic::error(word.span, message)
+            .with_help("a stage can use only the stages above it"))
+    }
+
+    /// A name that is no stage: `scratch`, a named context or an image.
+    pub fn image(&self, name: &str) -> Origin {
+        if name == "scratch" {
+            return Origin::Scratch;
+        }
+        match self.context(name) {
+            Some(context) => Origin::Context(context.to_string()),
+            None => Origin::Image(name.to_string()),
+        }
+    }
+
+    /// The named context that overrides this name of a stage or image.
+    pub fn context(&self, name: &str) -> Option<&str> {
+        if name.eq_ignore_ascii_case("scratch") || name.eq_ignore_ascii_case("context") {
+            return None;
+        }
+        self.contexts.get(&familiar(name)).map(String::as_str)
+    }
+}
+
+/// An image's name without what may be left out: `docker.io/library/alpine:latest` is `alpine`.
+fn familiar(name: &str) -> String {
+    let name = name.strip_prefix("index.docker.io/").unwrap_or(name);
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    let name = name.strip_prefix("library/").unwrap_or(name);
+    name.strip_suffix(":latest")
+        .unwrap_or(name)
+        .to_ascii_lowercase()
+}
+
+/// Plans a build.
+///
+/// # Errors
+/// Everything that makes the plan impossible: an unknown target, variables that cannot be expanded, a
+/// stage that depends on a later one.
+pub fn plan(file: &Dockerfile, options: &PlanOptions) -> Result<Plan, Vec<Diagnostic>> {
+    let globals = Globals::new(file, options).map_err(|error| vec![error])?;
+    let names = Names::new(file, &options.named_contexts);
+    let mut planner = Planner {
+        file,
+        options,
+        globals,
+        names,
+        problems: Vec::new(),
+    };
+    let target = planner.target().map_err(|error| vec![error])?;
+    let mut stages: Vec<Option<PlannedStage>> = Vec::new();
+    let mut problems_of: Vec<Vec<Diagnostic>> = Vec::new();
+    for index in 0..file.stages.len() {
+        let stage = planner.stage(index, &stages);
+        stages.push(stage);
+        problems_of.push(std::mem::take(&mut planner.problems));
+    }
+    let reached = reach(target, &stages);
+    let problems: Vec<Diagnostic> = problems_of
+        .into_iter()
+        .enumerate()
+        .filter(|(index, _)| reached.contains(index))
+        .flat_map(|(_, problems)| problems)
+        .collect();
+    if problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error)
+    {
+        return Err(problems);
+    }
+    Ok(Plan {
+        // A stage depends only on earlier ones, so source order is a topological order.
+        stages: stages
+            .into_iter()
+            .flatten()
+            .filter(|stage| reached.contains(&stage.index))
+            .collect(),
+        target,
+        unused_build_args: unused(file, options),
+        globals: planner.globals,
+        build_args: options.build_args.clone(),
+        names: planner.names,
+        escape: file.escape(),
+    })
+}
+
+struct Planner<'a> {
+    file: &'a Dockerfile,
+    options: &'a PlanOptions,
+    globals: Globals,
+    names: Names,
+    problems: Vec<Diagnostic>,
+}
+
+impl Planner<'_> {
+    fn target(&self) -> Result<usize, Diagnostic> {
+        let Some(last) = self.file.stages.last() else {
+            return Err(Diagnostic::error(
+                Span::default(),
+                "there is no stage to build",
+            ));
+        };
+        let Some(target) = &self.options.target else {
+            return Ok(last.index);
+        };
+        if let Some(index) = self.names.stages.get(&target.to_ascii_lowercase()) {
+            return Ok(*index);
+        }
+        if let Some(index) = target
+            .parse()
+            .ok()
+            .filter(|index| *index < self.file.stages.len())
+        {
+            return Ok(index);
+        }
+        let names = self.names.stages.keys().map(String::as_str);
+        let error = Diagnostic::error(
+            last.span,
+            format!("target stage {target:?} could not be found"),
+        );
+        Err(match suggest::nearest(target, names.clone()) {
+            Some(near) => error.with_suggestion(Some(near)),
+            None if self.names.stages.is_empty() => error.with_help("no stage has a name"),
+            None => error.with_help(format!(
+                "the stages are {}",
+                names.collect::<Vec<_>>().join(", ")
+            )),
+        })
+    }
+
+    /// Plans one stage; `None` if its `FROM` is beyond saving. What is wrong goes to `problems`.
+    fn stage(&mut self, index: usize, earlier: &[Option<PlannedStage>]) -> Option<PlannedStage> {
+        let stage = &self.file.stages[index];
+        let name = stage.lower_name();
+        let platform = match &stage.from.platform {
+            Some(word) => Some(self.filled(word, "platform")?),
+            None => None,
+        };
+        let mut planned = PlannedStage {
+            index,
+            name: name.clone(),
+            base: Origin::Scratch,
+            platform,
+            steps: Vec::new(),
+            deps: BTreeSet::new(),
+            sources: BTreeSet::new(),
+            span: stage.span,
+            original: stage.original.clone(),
+        };
+        let image = self.filled(&stage.from.image, "base name")?;
+        if let Some(context) = name.as_deref().and_then(|name| self.names.context(name)) {
+            planned.base = Origin::Context(context.to_string());
+            return Some(planned);
+        }
+        planned.base = self.base(&image, index);
+        if let Origin::Stage(base) = planned.base {
+            planned.deps.insert(base);
+            self.inherited_triggers(&mut planned, earlier, base);
+        }
+        for trigger in self.options.triggers.get(&index).into_iter().flatten() {
+            self.trigger(&mut planned, trigger, stage.span);
+        }
+        let own = stage.instructions.iter().cloned();
+        planned.steps.extend(own.map(|instruction| PlannedStep {
+            instruction,
+            from_trigger: false,
+        }));
+        self.depend(&mut planned);
+        Some(planned)
+    }
+
+    /// A word of the `FROM`, which must not come out empty.
+    fn filled(&mut self, word: &Word, what: &str) -> Option<String> {
+        let expanded = match self.globals.expand(word, self.file.escape()) {
+            Ok(expanded) => expanded,
+            Err(error) => {
+                self.problems.push(error);
+                return None;
+            }
+        };
+        if !expanded.value.is_empty() {
+            return Some(expanded.value);
+        }
+        let message = format!("{what} ({}) should not be blank", word.text);
+        let error = Diagnostic::error(word.span, message);
+        let known = self.globals.names();
+        let near = expanded
+            .unset
+            .iter()
+            .find_map(|name| suggest::nearest(name, known.iter().map(String::as_str)));
+        self.problems.push(match (near, expanded.unset.first()) {
+            (Some(near), _) => error.with_suggestion(Some(near)),
+            (None, Some(unset)) => error.with_help(format!(
+                "{unset} has no value here: declare it with ARG before the first FROM, or pass --build-arg {unset}=…"
+            )),
+            (None, None) => error,
+        });
+        None
+    }
+
+    /// A base is an earlier stage, `scratch`, a named context or an image.
+    fn base(&self, image: &str, index: usize) -> Origin {
+        let same = |stage: &&crate::syntax::Stage| stage.has_name(image);
+        match self.file.stages[..index].iter().rev().find(same) {
+            Some(stage) => Origin::Stage(stage.index),
+            None => self.names.image(image),
+        }
+    }
+
+    /// A base stage's own `ONBUILD`s are triggers too.
+    fn inherited_triggers(
+        &mut self,
+        planned: &mut PlannedStage,
+        earlier: &[Option<PlannedStage>],
+        base: usize,
+    ) {
+        let Some(Some(base)) = earlier.get(base) else {
+            return;
+        };
+        for step in &base.steps {
+            if let InstructionKind::Onbuild(onbuild) = &step.instruction.kind {
+                self.trigger(planned, &onbuild.trigger, planned.span);
+            }
+        }
+    }
+
+    fn trigger(&mut self, planned: &mut PlannedStage, text: &str, span: Span) {
+        match parse_trigger(text, span) {
+            Ok(instruction) => {
+                planned.steps.push(PlannedStep {
+                    instruction,
+                    from_trigger: true,
+                });
+            }
+            Err(error) => self.problems.push(error),
+        }
+    }
+
+    /// Finds what the steps take from elsewhere.
+    fn depend(&mut self, planned: &mut PlannedStage) {
+        for step in &planned.steps {
+            for origin in sources(&step.instruction.kind, &self.names, planned.index) {
+                match origin {
+                    Ok(Origin::Stage(index)) => {
+                        planned.deps.insert(index);
+                    }
+                    Ok(Origin::Scratch) => {}
+                    Ok(other) => {
+                        planned.sources.insert(other);
+                    }
+                    Err(error) => self.problems.push(error),
+                }
+            }
+        }
+    }
+}
+
+/// What an instruction takes from other stages, images and contexts.
+fn sources(kind: &InstructionKind, names: &Names, user: usize) -> Vec<Result<Origin, Diagnostic>> {
+    use crate::syntax::MountKey;
+    match kind {
+        InstructionKind::Copy(copy) => copy
+            .from
+            .iter()
+            .map(|from| names.copy_source(from, user))
+            .collect(),
+        InstructionKind::Run(run) => run
+            .mounts
+            .iter()
+            .filter_map(|mount| mount.value(MountKey::From))
+            .filter(|from| !from.text.is_empty())
+            .map(|from| names.mount_source(from, user))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The stages that `target` needs, itself included.
+fn reach(target: usize, stages: &[Option<PlannedStage>]) -> BTreeSet<usize> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![target];
+    while let Some(index) = open.pop() {
+        if reached.insert(index)
+            && let Some(Some(stage)) = stages.get(index)
+        {
+            open.extend(&stage.deps);
+        }
+    }
+    reached
+}
+
+/// Build arguments that nothing asks for.
+fn unused(file: &Dockerfile, options: &PlanOptions) -> Vec<String> {
+    let mut wanted: BTreeSet<&str> = BTreeSet::new();
+    let all = file
+        .global_args
+        .iter()
+        .chain(file.stages.iter().flat_map(|s| &s.instructions));
+    for instruction in all {
+        let kind = match &instruction.kind {
+            InstructionKind::Onbuild(onbuild) => &onbuild.instruction.kind,
+            kind => kind,
+        };
+        if let InstructionKind::Arg(definitions) = kind {
+            wanted.extend(
+                definitions
+                    .iter()
+                    .map(|definition| definition.name.text.as_str()),
+            );
+        }
+    }
+    let automatic = automatic_args(&PlatformParts::default(), &PlatformParts::default(), "");
+    let in_triggers = |name: &str| {
+        let mut texts = options.triggers.values().flatten();
+        texts.any(|text| {
+            text.split_whitespace()
+                .skip(1)
+                .any(|word| word.split('=').next() == Some(name))
+        })
+    };
+    options
+        .build_args
+        .keys()
+        .filter(|name| {
+            !wanted.contains(name.as_str())
+                && !automatic.iter().any(|(known, _)| known == *name)
+                && !is_proxy_arg(name)
+                && !is_special_arg(name)
+                && !in_triggers(name)
+        })
+        .cloned()
+        .collect()
+}
