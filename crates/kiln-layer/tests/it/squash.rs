@@ -12,20 +12,31 @@ use crate::samples::{
 };
 use crate::tree::{crowded_layers, tree_of};
 
-/// All that a tree says, with links as the first path that shares the inode.
-fn flattened(tree: &Tree) -> Vec<(Vec<u8>, Entry, Option<Digest>, Vec<u8>)> {
+/// What a tree says at a path.
+#[derive(Debug, PartialEq)]
+struct Said {
+    entry: Entry,
+    content: Option<Digest>,
+    /// The first path that shares the inode.
+    first_name: Vec<u8>,
+}
+
+fn flattened(tree: &Tree) -> Vec<Said> {
     let mut first = HashMap::new();
     let walk = tree.walk(b"");
     walk.map(|(path, node)| {
-        let shared = first
+        let first_name = first
             .entry(node.inode())
             .or_insert_with(|| path.clone())
             .clone();
-        let entry = Entry {
-            path: path.clone(),
-            ..node.entry().clone()
-        };
-        (path, entry, node.content().copied(), shared)
+        Said {
+            entry: Entry {
+                path,
+                ..node.entry().clone()
+            },
+            content: node.content().copied(),
+            first_name,
+        }
     })
     .collect()
 }
