@@ -110,6 +110,16 @@ impl TarError {
     }
 }
 
+impl TarError {
+    /// The same for the entry at `path`.
+    pub(super) fn of(self, path: &[u8]) -> Self {
+        Self {
+            path: Some(path.to_vec()),
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for TarError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(path) = &self.path {

@@ -9,7 +9,10 @@ use std::io::{self, Read, Write};
 use super::error::{TarError, TarErrorKind};
 use super::header::{self, Block, Field};
 use super::{BLOCK, END, padding, pax};
-use crate::entry::{Entry, Kind, OPAQUE_NAME, WHITEOUT_PREFIX, check_path, join_path, split_path};
+use crate::entry::{
+    Entry, InvalidPath, Kind, MAX_PATH, OPAQUE_NAME, Time, WHITEOUT_PREFIX, check_path, join_path,
+    split_path,
+};
 
 /// Writes an archive to `W`.
 #[derive(Debug)]
@@ -157,7 +160,7 @@ pub(crate) fn encode_header(
 fn check(entry: &Entry) -> Result<(), TarErrorKind> {
     check_path(&entry.path)?;
     if entry.path.is_empty() && !matches!(entry.kind, Kind::Directory | Kind::Opaque) {
-        return Err(crate::entry::InvalidPath::NotARoot.into());
+        return Err(InvalidPath::NotARoot.into());
     }
     if entry.mode & !0o7777 != 0 {
         return Err(TarErrorKind::Unwritable("the mode has bits above 7777"));
@@ -173,6 +176,10 @@ fn check(entry: &Entry) -> Result<(), TarErrorKind> {
         return Err(TarErrorKind::Unwritable(reason));
     }
     match &entry.kind {
+        // The mark's own name must be one that can be read back.
+        Kind::Whiteout | Kind::Opaque if entry.path.len() + OPAQUE_NAME.len() >= MAX_PATH => {
+            return Err(InvalidPath::TooLong.into());
+        }
         Kind::Hardlink { target } => {
             check_path(target)?;
             if target.is_empty() {
@@ -181,8 +188,10 @@ fn check(entry: &Entry) -> Result<(), TarErrorKind> {
                 ));
             }
         }
-        Kind::Symlink { target } if target.is_empty() || target.contains(&0) => {
-            let reason = "a symbolic link's target is empty or has a NUL";
+        Kind::Symlink { target }
+            if target.is_empty() || target.contains(&0) || target.len() > MAX_PATH =>
+        {
+            let reason = "a symbolic link's target is empty, too long or has a NUL";
             return Err(TarErrorKind::Unwritable(reason));
         }
         Kind::Char { major, minor } | Kind::Block { major, minor } => {
@@ -208,7 +217,7 @@ struct Stored {
     uid: i64,
     gid: i64,
     size: i64,
-    mtime: crate::entry::Time,
+    mtime: Time,
     device: (u32, u32),
 }
 

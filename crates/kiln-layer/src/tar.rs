@@ -5,10 +5,15 @@
 //! the GNU tar manual, appendix "Tar Internals"; the OCI image specification, "layer.md".
 
 mod error;
+mod extended;
+mod fields;
 mod header;
+mod input;
 mod pax;
 mod read;
 pub(crate) mod sparse;
+mod sparse_map;
+mod whiteout;
 mod write;
 
 pub use error::{TarError, TarErrorKind};
