@@ -48,7 +48,8 @@ pub struct LayerIndex {
 pub struct IndexEntry {
     /// Path, kind and metadata.
     pub entry: Entry,
-    /// SHA-256 of a regular file's content, holes filled; nothing for any other kind.
+    /// The digest of a regular file's content, holes filled; nothing for any other kind. What
+    /// kiln indexes has SHA-256.
     pub content: Option<Digest>,
     /// Where its data begins in the uncompressed tar; for an entry without data, where that would
     /// be.

@@ -1,6 +1,8 @@
 //! Reads a layer index back, trusting nothing: the cache that it comes from is a file on a disk.
 
-use kiln_oci::Digest;
+use std::fmt::Write;
+
+use kiln_oci::{Algorithm, Digest};
 
 use super::encode::{MAGIC, Previous, flag, rare};
 use super::{IndexEntry, LayerIndex, SCHEMA};
@@ -76,8 +78,8 @@ type Reason = &'static str;
 
 fn read_index(input: &mut Input<'_>) -> Result<LayerIndex, Reason> {
     let diff_id = match input.byte()? {
-        0 => input.digest(false)?,
-        1 => input.digest(true)?,
+        0 => input.digest(Algorithm::Sha256)?,
+        1 => input.digest(Algorithm::Sha512)?,
         _ => return Err("unknown digest algorithm"),
     };
     let size = input.number()?;
@@ -151,7 +153,11 @@ fn read_optional(
     indexed: &mut IndexEntry,
 ) -> Result<(), Reason> {
     if flags & flag::CONTENT != 0 {
-        indexed.content = Some(input.digest(more & rare::SHA512 != 0)?);
+        let algorithm = match more & rare::SHA512 {
+            0 => Algorithm::Sha256,
+            _ => Algorithm::Sha512,
+        };
+        indexed.content = Some(input.digest(algorithm)?);
     }
     if flags & flag::XATTRS != 0 {
         for _ in 0..input.count(2)? {
@@ -305,12 +311,16 @@ impl<'a> Input<'a> {
         self.take(usize::try_from(len).unwrap_or(usize::MAX))
     }
 
-    fn digest(&mut self, sha512: bool) -> Result<Digest, Reason> {
-        if sha512 {
-            return Err("SHA-512 digests are not kept in layer indexes");
+    fn digest(&mut self, algorithm: Algorithm) -> Result<Digest, Reason> {
+        let bytes = self.take(algorithm.size())?;
+        if let Ok(bytes) = bytes.try_into() {
+            return Ok(Digest::from_sha256(bytes));
         }
-        let bytes = self.take(32)?;
-        let bytes = bytes.try_into().expect("because 32 bytes were taken");
-        Ok(Digest::from_sha256(bytes))
+        // Rare enough to go through its text.
+        let mut text = format!("{}:", algorithm.name());
+        for byte in bytes {
+            write!(text, "{byte:02x}").expect("because a string takes all");
+        }
+        text.parse().map_err(|_| "a digest is not one")
     }
 }

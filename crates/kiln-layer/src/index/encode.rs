@@ -28,7 +28,7 @@ pub(super) mod rare {
     pub(in super::super) const EXTENTS: u8 = 0x02;
     /// The content itself follows.
     pub(in super::super) const KEPT: u8 = 0x04;
-    /// Content digests are not SHA-256.
+    /// The content digest is SHA-512, not SHA-256.
     pub(in super::super) const SHA512: u8 = 0x08;
 }
 

@@ -99,8 +99,7 @@ fn read_entries(input: impl Read, limits: Limits) -> Result<Vec<IndexEntry>, Lay
             kept,
         });
     }
-    tar.drain()
-        .map_err(|error| TarError::new(0, None, TarErrorKind::Io(error)))?;
+    tar.drain()?;
     Ok(entries)
 }
 

@@ -36,7 +36,7 @@ impl<R: Read> Counted<R> {
         TarError::new(self.position, None, TarErrorKind::Truncated)
     }
 
-    fn failed(&self, error: io::Error) -> TarError {
+    pub(super) fn failed(&self, error: io::Error) -> TarError {
         match error.kind() {
             io::ErrorKind::UnexpectedEof if error.get_ref().is_none() => self.truncated(),
             _ => TarError::new(self.position, None, TarErrorKind::Io(error)),

@@ -133,8 +133,9 @@ impl<R: Read> TarReader<R> {
     ///
     /// # Errors
     /// When the input fails.
-    pub fn drain(mut self) -> io::Result<()> {
-        self.input.skip(u64::MAX).map(drop)
+    pub fn drain(mut self) -> Result<(), TarError> {
+        let skipped = self.input.skip(u64::MAX).map(drop);
+        skipped.map_err(|error| self.input.failed(error))
     }
 
     fn read_entry(&mut self) -> Result<Option<Entry>, TarError> {

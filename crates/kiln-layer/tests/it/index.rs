@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use crate::samples::{directory, entry, file, hardlink, layer, opaque};
 
 fn digest() -> impl Strategy<Value = Digest> {
-    any::<[u8; 32]>().prop_map(Digest::from_sha256)
+    let sha512 = "sha512:[0-9a-f]{128}".prop_map(|text| text.parse().unwrap());
+    prop_oneof![4 => any::<[u8; 32]>().prop_map(Digest::from_sha256), 1 => sha512]
 }
 
 fn index_entry() -> impl Strategy<Value = IndexEntry> {
