@@ -65,12 +65,15 @@ static IMPLICIT: IndexEntry = IndexEntry {
     kept: None,
 };
 
+/// The children of a directory by name.
+pub(crate) type Names = BTreeMap<Arc<[u8]>, Arc<Item>>;
+
 /// What is at one place of the tree.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub(crate) inode: InodeId,
     /// The children of a directory; nothing for all else.
-    pub(crate) children: Option<BTreeMap<Arc<[u8]>, Arc<Item>>>,
+    pub(crate) children: Option<Names>,
 }
 
 impl Item {

@@ -50,19 +50,19 @@ pub fn index_tar_with_limits(
             tee_error,
             ..
         } = tapped;
-        if let Some(source) = tee_error {
-            return Err(LayerError::Output { source });
-        }
-        let entries = entries?;
         full.send(block).expect("because the thread ends after us");
         drop(full);
+        // Before any error, too: a thread that is still ending looks like a leak.
         let diff_id = hashing
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        if let Some(source) = tee_error {
+            return Err(LayerError::Output { source });
+        }
         Ok(LayerIndex {
             diff_id,
             size,
-            entries,
+            entries: entries?,
         })
     })
 }

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{IMPLICIT_LAYER, InodeId, Item, ResolveError, Tree};
+use super::{IMPLICIT_LAYER, InodeId, Item, Names, ResolveError, Tree};
 use crate::entry::{Entry, Kind, MAX_PATH, split_path};
 use crate::index::{IndexEntry, LayerIndex};
 
@@ -78,16 +78,9 @@ impl Tree {
         let ordinal = fits(number).ok_or(too_many.clone())?;
         fits(layer.entries.len()).ok_or(too_many)?;
         self.remove(layer);
-        let mut parent = LastParent::default();
-        for (index, IndexEntry { entry, .. }) in layer.entries.iter().enumerate() {
-            if entry.kind.is_removal() {
-                continue;
-            }
-            let inode = InodeId {
-                layer: ordinal,
-                entry: index as u32,
-            };
-            self.insert(entry, inode, &mut parent)?;
+        let mut next = 0;
+        while next < layer.entries.len() {
+            next = self.insert_some(layer, next, ordinal)?;
         }
         Ok(())
     }
@@ -127,60 +120,61 @@ impl Tree {
         }
     }
 
-    fn insert(
+    /// Puts in the entry at `first`, and those after it that go into the same directory, which is
+    /// looked for only once. Gives the index of the next entry to put in.
+    fn insert_some(
         &mut self,
-        entry: &Entry,
-        inode: InodeId,
-        last: &mut LastParent,
-    ) -> Result<(), TreeError> {
-        let Some((parent, name)) = split_path(&entry.path) else {
-            Arc::make_mut(&mut self.root).inode = inode;
-            return Ok(());
+        layer: &LayerIndex,
+        first: usize,
+        ordinal: u32,
+    ) -> Result<usize, TreeError> {
+        let inode = |index: usize| InodeId {
+            layer: ordinal,
+            entry: index as u32,
         };
-        let item = match &entry.kind {
-            Kind::Hardlink { target } => self.link(entry, target, inode)?,
-            Kind::Directory => Item::directory(inode),
-            _ => Item {
-                inode,
-                children: None,
-            },
+        let entry = &layer.entries[first].entry;
+        if entry.kind.is_removal() {
+            return Ok(first + 1);
+        }
+        let Some((parent, _)) = split_path(&entry.path) else {
+            Arc::make_mut(&mut self.root).inode = inode(first);
+            return Ok(first + 1);
         };
-        if last.stored.as_deref() != Some(parent) {
-            last.real = self.place_for(entry, parent, inode)?;
-            last.stored = Some(parent.to_vec());
-        }
-        if last.real.len() + 1 + name.len() > MAX_PATH {
-            return Err(TreeError::TooLong {
-                layer: inode.layer as usize,
-                path: entry.display_path().into_owned(),
-            });
-        }
-        let is_directory = item.children.is_some();
-        let children = self.children_mut(&last.real);
-        match children.get_mut(name) {
-            // A directory over a directory only changes its metadata.
-            Some(there) if is_directory && there.children.is_some() => {
-                Arc::make_mut(there).inode = inode;
+        let place = self.place_for(entry, parent, ordinal)?;
+        let mut linked = match &entry.kind {
+            Kind::Hardlink { target } => Some(self.linked(entry, target, ordinal)?),
+            _ => None,
+        };
+        let children = self.children_mut(&place);
+        let mut next = first;
+        while let Some(IndexEntry { entry, .. }) = layer.entries.get(next) {
+            let is_link = matches!(entry.kind, Kind::Hardlink { .. });
+            let name = match split_path(&entry.path) {
+                Some((directory, name)) if directory == parent && !entry.kind.is_removal() => name,
+                _ => break,
+            };
+            if is_link && next != first {
+                break;
             }
-            Some(there) => {
-                *there = Arc::new(item);
-                // It may have been a link through which the remembered parent was found.
-                last.stored = None;
+            if place.len() + 1 + name.len() > MAX_PATH {
+                return Err(TreeError::TooLong {
+                    layer: ordinal as usize,
+                    path: entry.display_path().into_owned(),
+                });
             }
-            None => {
-                children.insert(name.into(), Arc::new(item));
+            let inode = linked.take().unwrap_or(inode(next));
+            let replaced = put(children, name, inode, entry.kind == Kind::Directory);
+            next += 1;
+            if replaced {
+                // It may have been a link through which this very directory was found.
+                break;
             }
         }
-        Ok(())
+        Ok(next)
     }
 
     /// The path, without links, of the directory that is or is to be at `parent`.
-    fn place_for(
-        &self,
-        entry: &Entry,
-        parent: &[u8],
-        inode: InodeId,
-    ) -> Result<Vec<u8>, TreeError> {
+    fn place_for(&self, entry: &Entry, parent: &[u8], ordinal: u32) -> Result<Vec<u8>, TreeError> {
         let resolved = self.resolve(parent, true).and_then(|resolved| {
             let in_the_way = resolved.node.is_some_and(|node| !node.is_directory());
             if in_the_way {
@@ -192,17 +186,17 @@ impl Tree {
             Ok(resolved.path)
         });
         resolved.map_err(|source| TreeError::Parent {
-            layer: inode.layer as usize,
+            layer: ordinal as usize,
             path: entry.display_path().into_owned(),
             source,
         })
     }
 
-    /// Another name of the file at `target`. Links in the target's directory are followed, its own
-    /// is not: a symbolic link can have several names, too.
-    fn link(&self, entry: &Entry, target: &[u8], inode: InodeId) -> Result<Item, TreeError> {
+    /// The file at `target`, which gets another name. Links in the target's directory are followed,
+    /// its own is not: a symbolic link can have several names, too.
+    fn linked(&self, entry: &Entry, target: &[u8], ordinal: u32) -> Result<InodeId, TreeError> {
         let error = |reason| TreeError::LinkTarget {
-            layer: inode.layer as usize,
+            layer: ordinal as usize,
             path: entry.display_path().into_owned(),
             target: String::from_utf8_lossy(target).into_owned(),
             reason,
@@ -215,18 +209,12 @@ impl Tree {
         if found.is_directory() {
             return Err(error("which is a directory"));
         }
-        Ok(Item {
-            inode: found.inode(),
-            children: None,
-        })
+        Ok(found.inode())
     }
 
     /// The children of the directory at `path`, to be changed. What is missing on the way is made.
     /// Everything on the way is a directory or missing.
-    fn children_mut(
-        &mut self,
-        path: &[u8],
-    ) -> &mut std::collections::BTreeMap<Arc<[u8]>, Arc<Item>> {
+    fn children_mut(&mut self, path: &[u8]) -> &mut Names {
         let mut item = Arc::make_mut(&mut self.root);
         let names = path.split(|byte| *byte == b'/');
         for name in names.filter(|name| !name.is_empty()) {
@@ -247,9 +235,30 @@ impl Tree {
     }
 }
 
-/// The directory of the entry before: the next one is mostly in the same.
-#[derive(Default)]
-struct LastParent {
-    stored: Option<Vec<u8>>,
-    real: Vec<u8>,
+/// Puts something under a name, over what is there, and says whether that was replaced.
+fn put(children: &mut Names, name: &[u8], inode: InodeId, is_directory: bool) -> bool {
+    let item = || {
+        Arc::new(match is_directory {
+            true => Item::directory(inode),
+            false => Item {
+                inode,
+                children: None,
+            },
+        })
+    };
+    match children.get_mut(name) {
+        // A directory over a directory only changes its metadata.
+        Some(there) if is_directory && there.children.is_some() => {
+            Arc::make_mut(there).inode = inode;
+            false
+        }
+        Some(there) => {
+            *there = item();
+            true
+        }
+        None => {
+            children.insert(name.into(), item());
+            false
+        }
+    }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::{Item, Node, Tree};
 
-type Names<'a> = btree_map::Iter<'a, Arc<[u8]>, Arc<Item>>;
+type NamesIter<'a> = btree_map::Iter<'a, Arc<[u8]>, Arc<Item>>;
 
 /// The children of a directory with their names, sorted by name.
 #[derive(Clone, Debug)]
 pub struct Children<'a> {
     tree: &'a Tree,
-    names: Option<Names<'a>>,
+    names: Option<NamesIter<'a>>,
 }
 
 impl<'a> Children<'a> {
@@ -38,7 +38,7 @@ pub struct Walk<'a> {
     /// The path of the last node.
     path: Vec<u8>,
     /// The directories that are open, with the length of their paths.
-    open: Vec<(usize, Names<'a>)>,
+    open: Vec<(usize, NamesIter<'a>)>,
 }
 
 impl<'a> Walk<'a> {
