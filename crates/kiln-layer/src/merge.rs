@@ -206,12 +206,12 @@ impl Plan {
             let mut entry = node.entry().clone();
             entry.path.clone_from(path);
             if !node.is_directory() {
+                // The link keeps owner and attributes: containerd sets a link's owner, which clears
+                // the file's capabilities, and then those attributes that the link's entry has.
                 if let Some(first) = names.get(&node.inode()) {
                     entry.kind = Kind::Hardlink {
                         target: first.to_vec(),
                     };
-                    // They are the file's, which the first name carries.
-                    entry.xattrs.clear();
                 } else {
                     names.insert(node.inode(), path);
                 }

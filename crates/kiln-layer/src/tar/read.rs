@@ -155,6 +155,8 @@ impl<R: Read> TarReader<R> {
                     extended = self.globals.clone();
                     extended.take(&body).map_err(place)?;
                 }
+                // What unpacks layers passes over them, so there they must mean nothing.
+                b'g' if self.dialect == Dialect::Layer => self.skip_data(size)?,
                 b'g' => {
                     let body = self.extended_body(begin, size)?;
                     self.globals.take(&body).map_err(place)?;

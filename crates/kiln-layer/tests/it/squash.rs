@@ -208,10 +208,13 @@ fn attributes_survive_and_nothing_is_written_for_nothing() {
     let mut ping = file("ping", 2);
     ping.xattrs
         .insert(b"security.capability".to_vec(), vec![0, 1, 2, 255]);
-    let (tars, indexes) = stored(&[vec![ping.clone(), file("x", 1)], vec![Entry::whiteout("x")]]);
+    let lower = vec![ping.clone(), hardlink("pong", "ping"), file("x", 1)];
+    let (tars, indexes) = stored(&[lower, vec![Entry::whiteout("x")]]);
     let (_, one) = squashed(None, &indexes, &tars);
-    assert_eq!(one.entries.len(), 1);
+    assert_eq!(one.entries.len(), 2);
     assert_eq!(one.entries[0].entry, ping);
+    let pong = &one.entries[1].entry;
+    assert_eq!((&pong.xattrs, pong.mode), (&ping.xattrs, ping.mode));
     let (_, nothing) = squashed(Some(&Tree::of(&indexes).unwrap()), &[], &tars);
     assert_eq!(nothing.size, 1024);
 }
