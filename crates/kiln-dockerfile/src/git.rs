@@ -164,7 +164,7 @@ impl GitSource {
                 continue;
             }
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            git.option(&query_decode(key), query_decode(value))?;
+            git.option(&query_decode(key), &query_decode(value))?;
         }
         for part in [Some(&git.remote), git.reference.as_ref()]
             .into_iter()
@@ -177,16 +177,16 @@ impl GitSource {
         Ok(git)
     }
 
-    fn option(&mut self, key: &str, value: String) -> Result<(), GitError> {
+    fn option(&mut self, key: &str, value: &str) -> Result<(), GitError> {
         let bad = |value: &str| GitError::Value {
             key: key.to_string(),
             value: value.to_string(),
         };
         let filled = || match value.is_empty() {
             true => Err(bad("")),
-            false => Ok(value.clone()),
+            false => Ok(value.to_string()),
         };
-        let switch = || match value.as_str() {
+        let switch = || match value {
             "" => Ok(true),
             text => boolean(text).ok_or_else(|| bad(text)),
         };
@@ -218,7 +218,7 @@ impl GitSource {
             "submodules" => once(&mut self.submodules, switch()?, "submodules"),
             "fetch-by-commit" => once(&mut self.fetch_by_commit, switch()?, "fetch-by-commit"),
             "mtime" => {
-                let mtime = match value.as_str() {
+                let mtime = match value {
                     "checkout" => GitMtime::Checkout,
                     "commit" => GitMtime::Commit,
                     other => return Err(bad(other)),

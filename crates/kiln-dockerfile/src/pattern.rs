@@ -130,7 +130,7 @@ impl Pattern {
             for &end in &ends {
                 match token {
                     Token::Literal(literal) if value.get(end) == Some(literal) => {
-                        next.push(end + 1)
+                        next.push(end + 1);
                     }
                     Token::One if value.get(end).is_some_and(|found| *found != '\n') => {
                         next.push(end + 1);

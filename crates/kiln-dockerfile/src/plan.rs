@@ -120,7 +120,7 @@ impl Globals {
             None => file
                 .stages
                 .last()
-                .and_then(|stage| stage.lower_name())
+                .and_then(crate::syntax::Stage::lower_name)
                 .unwrap_or_default(),
         };
         let mut globals = Globals::default();
@@ -275,6 +275,37 @@ fn familiar(name: &str) -> String {
     name.strip_suffix(":latest")
         .unwrap_or(name)
         .to_ascii_lowercase()
+}
+
+/// Plans every stage, for those who look at a file without building it. What cannot be planned is left
+/// out, and nothing is an error but globals that cannot be expanded.
+pub(crate) fn plan_every_stage(
+    file: &Dockerfile,
+    options: &PlanOptions,
+) -> Result<Plan, Diagnostic> {
+    let globals = Globals::new(file, options)?;
+    let names = Names::new(file, &options.named_contexts);
+    let mut planner = Planner {
+        file,
+        options,
+        globals,
+        names,
+        problems: Vec::new(),
+    };
+    let mut stages = Vec::new();
+    for index in 0..file.stages.len() {
+        let stage = planner.stage(index, &stages);
+        stages.push(stage);
+    }
+    Ok(Plan {
+        stages: stages.into_iter().flatten().collect(),
+        target: file.stages.len().saturating_sub(1),
+        unused_build_args: Vec::new(),
+        globals: planner.globals,
+        build_args: options.build_args.clone(),
+        names: planner.names,
+        escape: file.escape(),
+    })
 }
 
 /// Plans a build.

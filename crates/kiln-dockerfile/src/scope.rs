@@ -158,6 +158,11 @@ impl StageScope {
         &self.workdir
     }
 
+    /// Whether `SHELL` was set, here or in what this is built on.
+    pub(crate) fn has_shell(&self) -> bool {
+        !self.shell.is_empty()
+    }
+
     /// Takes the names that were used without a value since the last call. A declared argument without
     /// a value is not among them.
     pub fn take_undefined(&mut self) -> Vec<Undefined> {
@@ -204,7 +209,7 @@ impl StageScope {
     }
 
     /// Expands a word with all that is visible.
-    fn expand(&mut self, word: &Word) -> Result<String, Diagnostic> {
+    pub(crate) fn expand(&mut self, word: &Word) -> Result<String, Diagnostic> {
         let expanded = expand::expand(&word.text, self.fixed.escape, &self.visible)
             .map_err(|error| Diagnostic::error(word.span, error.to_string()))?;
         self.note_undefined(&expanded.unset, word.span);

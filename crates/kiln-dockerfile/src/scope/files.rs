@@ -101,11 +101,9 @@ impl StageScope {
         let written = self.expand(flags.dest)?;
         let mut path = clean(&self.absolute(&written));
         // "." and "" mean the working directory, and a directory it is.
-        if matches!(written.as_str(), "" | ".") || written.ends_with('/') || written.ends_with("/.")
-        {
-            if !path.ends_with('/') {
-                path.push('/');
-            }
+        let directory = matches!(written.as_str(), "" | ".") || written.ends_with(['/']);
+        if (directory || written.ends_with("/.")) && path != "/" {
+            path.push('/');
         }
         let chmod = self.expand_optional(flags.chmod)?;
         if let (Some(word), Some(mode)) = (flags.chmod, &chmod) {
