@@ -9,6 +9,25 @@
 //! - [`compression`] is what happens to a layer on its way out and in.
 //!
 //! Nothing here knows a path of the host, so all of it works on every platform.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use kiln_layer::{Entry, Kind, LayerWriter, Tree};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut layer = LayerWriter::new(Vec::new());
+//! layer.entry(&Entry::directory("etc", 0o755))?;
+//! let hosts = Entry { mode: 0o644, ..Entry::new("etc/hosts", Kind::File { size: 20 }) };
+//! let digest = layer.file(&hosts, &mut &b"127.0.0.1 localhost\n"[..])?;
+//! let (tar, index) = layer.finish()?;
+//! assert_eq!(tar.len() as u64, index.size);
+//!
+//! let tree = Tree::of([&Arc::new(index)])?;
+//! let found = tree.resolve(b"/etc/../etc/hosts", true)?.node.expect("because it was written");
+//! assert_eq!(found.content(), Some(&digest));
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod compression;
 pub mod content;

@@ -19,6 +19,8 @@ pub struct LayerWriter<W> {
     pipeline: Pipeline<W>,
     entries: Vec<IndexEntry>,
     scratch: Vec<u8>,
+    /// An entry's content broke off: what was written is no archive any more.
+    broken: bool,
 }
 
 impl<W: Write + Send + 'static> LayerWriter<W> {
@@ -28,6 +30,7 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
             pipeline: Pipeline::new(out),
             entries: Vec::new(),
             scratch: Vec::new(),
+            broken: false,
         }
     }
 
@@ -60,7 +63,7 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
     }
 
     /// Adds a file with its content, exactly as many bytes as the entry says, and gives the
-    /// content's digest. After an error the layer is of no use any more.
+    /// content's digest. After an error in the content the layer cannot be finished any more.
     ///
     /// # Errors
     /// When the entry is no file or a layer cannot hold it, when `content` is shorter or longer or
@@ -73,7 +76,9 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
         let keep = size <= MAX_KEPT && KEPT_PATHS.contains(&&entry.path[..]);
         let mut kept = keep.then(Vec::new);
         let offset = self.pipeline.written();
+        self.broken = true;
         let digest = self.copy(entry, size, content, kept.as_mut())?;
+        self.broken = false;
         self.push_at(entry, offset, Some(digest), kept);
         self.put(&[0; BLOCK][..padding(size)])?;
         Ok(digest)
@@ -84,6 +89,7 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
     /// # Errors
     /// When a write failed.
     pub fn finish(mut self) -> Result<(W, LayerIndex), LayerError> {
+        self.check_whole()?;
         self.put(&END)?;
         let Self {
             pipeline, entries, ..
@@ -99,7 +105,16 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
         Ok((out, index))
     }
 
+    fn check_whole(&self) -> Result<(), LayerError> {
+        if self.broken {
+            let source = io::Error::other("the content of an entry before broke off");
+            return Err(LayerError::Output { source });
+        }
+        Ok(())
+    }
+
     fn header(&mut self, entry: &Entry) -> Result<(), LayerError> {
+        self.check_whole()?;
         if !entry.kind.is_removal() {
             check_names(entry)?;
         }

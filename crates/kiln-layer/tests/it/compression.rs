@@ -105,6 +105,15 @@ fn bytes_depend_on_neither_threads_nor_writes() {
 }
 
 #[test]
+fn bytes_stay_the_same_beyond_the_window() {
+    let bytes = sample(72 << 20);
+    let one = compressed(&bytes, Compression::zstd(1), 1, None);
+    let other = compressed(&bytes, Compression::zstd(1), 4, Some(100_003));
+    assert!(one == other);
+    assert!(decoded(&one).unwrap().1 == bytes);
+}
+
+#[test]
 fn blocks_look_back_into_the_one_before() {
     // Noise that repeats at a distance of 20 KB compresses only across the cuts of gzip's blocks.
     let noise: Vec<u8> = (0..20_000_u32)

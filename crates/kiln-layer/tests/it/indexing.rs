@@ -99,6 +99,9 @@ fn content_of_another_length_names_the_file() {
             error.kind,
             TarErrorKind::ContentSize { expected: 10, .. }
         ));
+        // What was written is no archive: nothing can be made of it by going on.
+        assert!(writer.entry(&directory("d")).is_err());
+        assert!(writer.finish().is_err());
     }
 }
 
