@@ -28,9 +28,10 @@ fn try_evaluate(
     let mut last = Vec::new();
     for stage in &plan.stages {
         let mut scope = match stage.base {
-            Origin::Stage(parent) => {
-                StageScope::on_stage(stage.index, scopes[parent].as_ref().unwrap())
-            }
+            Origin::Stage(parent) => StageScope::on_stage(
+                stage.index,
+                scopes[parent].as_ref().expect("a base is planned first"),
+            ),
             _ => StageScope::on_image(&plan, stage.index, base),
         };
         last.clear();
@@ -39,7 +40,10 @@ fn try_evaluate(
         }
         scopes[stage.index] = Some(scope);
     }
-    Ok((last, scopes[plan.target].take().unwrap()))
+    Ok((
+        last,
+        scopes[plan.target].take().expect("the target is planned"),
+    ))
 }
 
 fn evaluate(text: &str, build_args: &[(&str, &str)]) -> Vec<Evaluated> {
@@ -50,12 +54,14 @@ fn evaluate(text: &str, build_args: &[(&str, &str)]) -> Vec<Evaluated> {
 
 /// What a body after `FROM x` does at its last instruction.
 fn last(body: &str) -> Evaluated {
-    evaluate(&format!("FROM x\n{body}\n"), &[]).pop().unwrap()
+    evaluate(&format!("FROM x\n{body}\n"), &[])
+        .pop()
+        .expect("a step")
 }
 
 fn error(body: &str) -> String {
     try_evaluate(&format!("FROM x\n{body}\n"), &[], &BaseConfig::default())
-        .unwrap_err()
+        .expect_err(body)
         .message
 }
 
