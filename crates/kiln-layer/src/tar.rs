@@ -4,6 +4,7 @@
 //! Sources: POSIX.1-2017, "pax", sections "ustar Interchange Format" and "pax Interchange Format";
 //! the GNU tar manual, appendix "Tar Internals"; the OCI image specification, "layer.md".
 
+mod check;
 mod error;
 mod extended;
 mod fields;

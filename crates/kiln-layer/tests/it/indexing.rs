@@ -9,7 +9,7 @@ use kiln_layer::{Entry, Kind, LayerError, LayerWriter, TarErrorKind, index_tar};
 use kiln_oci::Digest;
 use proptest::prelude::*;
 
-use crate::hostile::{Raw, ended, pax};
+use crate::raw::{Raw, ended, pax};
 use crate::samples::{archive, content_of, directory, entry, file, layer};
 
 /// Entries that mean in a layer what they say.

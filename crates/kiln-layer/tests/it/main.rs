@@ -5,10 +5,13 @@
 #![allow(clippy::print_stdout, reason = "tests say what they could not check")]
 
 mod compression;
+mod gnu_tar;
 mod go_bytes;
 mod hostile;
 mod index;
 mod indexing;
+mod model;
+mod raw;
 mod samples;
 mod squash;
 mod tar_round_trip;

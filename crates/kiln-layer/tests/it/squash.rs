@@ -7,10 +7,11 @@ use kiln_layer::{Entry, Kind, LayerIndex, LayerWriter, SquashError, Tree, index_
 use kiln_oci::Digest;
 use proptest::prelude::*;
 
+use crate::model::crowded_layers;
 use crate::samples::{
     Tars, content_of, directory, file, hardlink, layer, opaque, read_all, symlink,
 };
-use crate::tree::{crowded_layers, tree_of};
+use crate::tree::tree_of;
 
 /// What a tree says at a path.
 #[derive(Debug, PartialEq)]
