@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use kiln_layer::entry::check_path;
-use kiln_layer::single_pass::index_tar_with_limits;
+use kiln_layer::single_pass::index_tar_as;
 use kiln_layer::{
     ContentAt, Dialect, Entry, IndexEntry, Kind, LayerIndex, LayerWriter, Limits, SCHEMA, TarReader,
     Tree, squash,
@@ -51,7 +51,7 @@ fn archive(data: &[u8]) {
 
 fn layer(data: &[u8]) {
     let mut tee = Vec::new();
-    let Ok(index) = index_tar_with_limits(data, &mut tee, LIMITS) else {
+    let Ok(index) = index_tar_as(Dialect::Layer, data, &mut tee, LIMITS) else {
         return;
     };
     assert_eq!(tee, data);

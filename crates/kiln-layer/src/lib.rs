@@ -44,7 +44,7 @@ pub use content::ContentAt;
 pub use entry::{Entry, Kind, Time};
 pub use index::{IndexEntry, InvalidIndex, LayerIndex, SCHEMA};
 pub use merge::{SquashError, squash};
-pub use single_pass::{LayerError, LayerWriter, index_tar};
+pub use single_pass::{LayerError, LayerWriter, index_tar, index_tar_as};
 pub use tar::{Dialect, Limits, TarError, TarErrorKind, TarReader, TarWriter};
 pub use tree::{InodeId, Node, ResolveError, Resolved, Tree, TreeError};
 pub use users::Users;

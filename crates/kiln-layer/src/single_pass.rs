@@ -13,7 +13,7 @@ use std::io;
 use crate::entry::Entry;
 use crate::tar::{TarError, TarErrorKind};
 
-pub use indexer::{index_tar, index_tar_with_limits};
+pub use indexer::{index_tar, index_tar_as};
 pub use writer::LayerWriter;
 
 /// Why a layer could not be written or indexed.

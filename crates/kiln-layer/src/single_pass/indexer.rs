@@ -17,14 +17,16 @@ use crate::tar::{Dialect, Limits, TarError, TarErrorKind, TarReader};
 /// # Errors
 /// When the layer is damaged, hostile or truncated, or `reader` or `tee` fail.
 pub fn index_tar(reader: impl Read, tee: &mut dyn Write) -> Result<LayerIndex, LayerError> {
-    index_tar_with_limits(reader, tee, Limits::default())
+    index_tar_as(Dialect::Layer, reader, tee, Limits::default())
 }
 
-/// The same with other limits.
+/// The same for any archive, and with other limits. The index of an archive that is no layer has the
+/// digest of the archive for diff id; its files can be found and read like those of a layer.
 ///
 /// # Errors
 /// The same.
-pub fn index_tar_with_limits(
+pub fn index_tar_as(
+    dialect: Dialect,
     reader: impl Read,
     tee: &mut dyn Write,
     limits: Limits,
@@ -42,7 +44,7 @@ pub fn index_tar_with_limits(
             full,
             empty,
         };
-        let entries = read_entries(&mut tapped, limits);
+        let entries = read_entries(&mut tapped, dialect, limits);
         let Tapped {
             block,
             full,
@@ -77,8 +79,12 @@ fn hash(arriving: &Receiver<Vec<u8>>, returning: &SyncSender<Vec<u8>>) -> Digest
     hasher.finish()
 }
 
-fn read_entries(input: impl Read, limits: Limits) -> Result<Vec<IndexEntry>, LayerError> {
-    let mut tar = TarReader::with_limits(input, Dialect::Layer, limits);
+fn read_entries(
+    input: impl Read,
+    dialect: Dialect,
+    limits: Limits,
+) -> Result<Vec<IndexEntry>, LayerError> {
+    let mut tar = TarReader::with_limits(input, dialect, limits);
     let mut entries = Vec::new();
     let mut buffer = vec![0; 256 << 10];
     while let Some(entry) = tar.next_entry()? {

@@ -348,13 +348,9 @@ impl<R: Read> Read for TarReader<R> {
         let before = self.input.position;
         let result = self.body.expansion.read(&mut self.input, buffer);
         self.body.left -= self.input.position - before;
-        result.map_err(|error| {
-            let kind = match error.kind() {
-                io::ErrorKind::UnexpectedEof => TarErrorKind::Truncated,
-                io::ErrorKind::Interrupted => return error,
-                _ => TarErrorKind::Io(error),
-            };
-            TarError::new(self.input.position, Some(&self.body.path), kind).into()
+        result.map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => self.input.failed(error).of(&self.body.path).into(),
         })
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kiln_layer::index::MAX_KEPT;
-use kiln_layer::{Entry, Kind, LayerError, LayerWriter, TarErrorKind, index_tar};
+use kiln_layer::{
+    Dialect, Entry, Kind, LayerError, LayerWriter, Limits, TarErrorKind, index_tar, index_tar_as,
+};
 use kiln_oci::Digest;
 use proptest::prelude::*;
 
@@ -174,6 +176,41 @@ fn damaged_layers_are_refused_with_place_and_path() {
     let error = index_tar(&tar[..3000], &mut io::sink()).unwrap_err();
     assert!(error.to_string().contains("`second`"), "{error}");
     assert!(error.to_string().contains("at byte 3000"), "{error}");
+}
+
+#[test]
+fn a_cut_compressed_layer_is_told_apart_from_a_cut_tar() {
+    let tar = archive(&[file("a", 500_000)]);
+    let mut out = compressor(Vec::new(), &Compression::default(), 1).unwrap();
+    out.write_all(&tar).unwrap();
+    let mut small = out.finish().unwrap();
+    small.truncate(small.len() / 2);
+    let (_, reader) = decompress(io::Cursor::new(small)).unwrap();
+    let error = index_tar(reader, &mut io::sink()).unwrap_err();
+    let LayerError::Tar(error) = error else {
+        panic!("{error}")
+    };
+    assert!(matches!(error.kind, TarErrorKind::Io(_)), "{error}");
+    assert!(error.to_string().contains("incomplete frame"), "{error}");
+}
+
+#[test]
+fn an_archive_is_indexed_with_its_names_as_they_are() {
+    let tar = archive(&[file(".wh.a", 3), file("b", 4)]);
+    let limits = Limits::default();
+    let index = index_tar_as(Dialect::Archive, &tar[..], &mut io::sink(), limits).unwrap();
+    let paths: Vec<_> = index
+        .entries
+        .iter()
+        .map(|indexed| &indexed.entry.path[..])
+        .collect();
+    assert_eq!(paths, [&b".wh.a"[..], b"b"]);
+    assert!(
+        index
+            .entries
+            .iter()
+            .all(|indexed| indexed.content.is_some())
+    );
 }
 
 #[test]
