@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kiln_layer::index::MAX_KEPT;
 use kiln_layer::{
-    Dialect, Entry, Kind, LayerError, LayerWriter, Limits, TarErrorKind, index_tar, index_tar_as,
+    Compression, Dialect, Entry, Kind, LayerError, LayerWriter, Limits, TarErrorKind, compressor,
+    decompress, index_tar, index_tar_as,
 };
 use kiln_oci::Digest;
 use proptest::prelude::*;
