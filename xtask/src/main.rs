@@ -17,7 +17,9 @@ Commands:
   tidy                      check the project's own rules: crate edges, sizes, names, licences …
   peers [DIR]               bring the real tools to compare with: buildah, podman, BuildKit …
   interop [DIR] [-- ARGS]   run the interop tests against them; ARGS go to the tests
-  bench NAME [--rounds N]   run kiln and its peers in turn and compare
+  bench NAME [--rounds N] [--scale F] [--kiln FILE]
+                            run kiln and its peers in turn and compare; `build` stands for all
+                            that begin with it
 ";
 
 fn main() -> ExitCode {

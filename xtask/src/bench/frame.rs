@@ -6,10 +6,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{Contender, Suite};
+use super::{Contender, Settings, Suite};
 
 /// Three contenders of known behaviour.
-pub(crate) fn suite(root: &Path) -> Result<Suite, String> {
+pub(crate) fn suite(root: &Path, _: &Settings) -> Result<Suite, String> {
     let shell = |script: &'static str| {
         move || {
             let mut command = Command::new("sh");

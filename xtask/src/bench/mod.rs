@@ -6,11 +6,13 @@
 //! A benchmark is a file in this folder: a function that makes a [`Suite`], and a line in
 //! [`SUITES`].
 
+mod build;
 mod frame;
 mod machine;
 mod measure;
 mod report;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -28,6 +30,9 @@ pub(crate) struct Contender {
     /// Processes that work for the command without being its children, such as a daemon. Their
     /// memory counts too.
     pub(crate) daemons: Vec<u32>,
+    /// The file that the command writes, if its size is of interest. It is removed before each
+    /// round.
+    pub(crate) written: Option<PathBuf>,
 }
 
 impl Contender {
@@ -38,6 +43,7 @@ impl Contender {
             prepare: Box::new(|| Ok(())),
             command: Box::new(command),
             daemons: Vec::new(),
+            written: None,
         }
     }
 }
@@ -52,34 +58,83 @@ pub(crate) struct Suite {
     pub(crate) contenders: Vec<Contender>,
 }
 
-type MakeSuite = fn(&Path) -> Result<Suite, String>;
+/// What the command line says about how to measure.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Settings {
+    /// Rounds that count.
+    pub(crate) rounds: usize,
+    /// What sizes are multiplied with, above zero.
+    pub(crate) scale: f64,
+    /// The kiln to measure; a release build of this tree if none is named.
+    pub(crate) kiln: Option<PathBuf>,
+}
+
+type MakeSuite = fn(&Path, &Settings) -> Result<Suite, String>;
 
 /// Every benchmark by its name. The function gets the repository's root.
-const SUITES: &[(&str, MakeSuite)] = &[("frame", frame::suite)];
+const SUITES: &[(&str, MakeSuite)] = &[
+    ("frame", frame::suite),
+    ("build-clean", build::clean),
+    ("build-copy", build::copy),
+    ("build-again", build::again),
+    ("build-again-fewer", build::again_fewer),
+    ("build-changed", build::changed),
+    ("build-export", build::export),
+    ("build-memory", build::memory),
+    ("build-run", build::run),
+];
 
 const ROUNDS: usize = 5;
 
-/// Runs the benchmark named in `arguments`: `NAME [--rounds N]`.
+/// Runs the benchmarks that `arguments` name: `NAME [--rounds N] [--scale F] [--kiln FILE]`. Part of
+/// a name before a hyphen stands for all that begin with it.
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<ExitCode, String> {
-    let (name, rounds) = match arguments {
-        [name] => (*name, ROUNDS),
-        [name, "--rounds", rounds] => {
-            let parsed = rounds.parse().ok().filter(|rounds| *rounds > 0);
-            (
-                *name,
-                parsed.ok_or_else(|| format!("`{rounds}` is no number of rounds"))?,
-            )
-        }
-        _ => return Err(format!("bench NAME [--rounds N], NAME one of: {}", names())),
-    };
-    let make = SUITES
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, make)| make);
-    let make = make.ok_or_else(|| format!("no benchmark `{name}`; there are: {}", names()))?;
-    let report = compete(make(root)?, rounds)?;
-    print!("{report}");
+    let (name, flags) = arguments.split_first().ok_or_else(usage)?;
+    let settings = settings(flags)?;
+    let group = format!("{name}-");
+    let wanted = |known: &str| known == *name || known.starts_with(&group);
+    let selected: Vec<_> = SUITES.iter().filter(|(known, _)| wanted(known)).collect();
+    if selected.is_empty() {
+        return Err(format!("no benchmark `{name}`; there are: {}", names()));
+    }
+    for (_, make) in selected {
+        let report = compete(make(root, &settings)?, settings.rounds)?;
+        println!("{report}");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn usage() -> String {
+    format!(
+        "bench NAME [--rounds N] [--scale F] [--kiln FILE], NAME one of: {}",
+        names()
+    )
+}
+
+fn settings(flags: &[&str]) -> Result<Settings, String> {
+    let mut settings = Settings {
+        rounds: ROUNDS,
+        scale: 1.0,
+        kiln: None,
+    };
+    for pair in flags.chunks(2) {
+        match *pair {
+            ["--rounds", rounds] => {
+                let parsed = rounds.parse().ok().filter(|rounds| *rounds > 0);
+                settings.rounds = parsed.ok_or(format!("`{rounds}` is no number of rounds"))?;
+            }
+            ["--scale", scale] => {
+                let parsed = scale
+                    .parse()
+                    .ok()
+                    .filter(|scale: &f64| scale.is_normal() && *scale > 0.0);
+                settings.scale = parsed.ok_or(format!("`{scale}` is no scale"))?;
+            }
+            ["--kiln", kiln] => settings.kiln = Some(kiln.into()),
+            _ => return Err(usage()),
+        }
+    }
+    Ok(settings)
 }
 
 fn names() -> String {
@@ -93,10 +148,16 @@ fn names() -> String {
 /// Lets the contenders take turns. One round before the first warms the caches and is not counted.
 fn compete(mut suite: Suite, rounds: usize) -> Result<Report, String> {
     let mut samples: Vec<Vec<Sample>> = suite.contenders.iter().map(|_| Vec::new()).collect();
+    let mut written = vec![None; suite.contenders.len()];
     for round in 0..=rounds {
-        for (contender, samples) in suite.contenders.iter_mut().zip(&mut samples) {
+        let kept = samples.iter_mut().zip(&mut written);
+        for (contender, (samples, written)) in suite.contenders.iter_mut().zip(kept) {
             let wrong = |error: String| format!("{}: {error}", contender.name);
             (contender.prepare)().map_err(wrong)?;
+            if let Some(file) = &contender.written {
+                // It is not there before the first round.
+                let _ = fs::remove_file(file);
+            }
             let sample = measure(&mut (contender.command)(), &contender.daemons).map_err(wrong)?;
             eprintln!(
                 "round {round}: {} {:.3} s",
@@ -106,6 +167,11 @@ fn compete(mut suite: Suite, rounds: usize) -> Result<Report, String> {
             if round > 0 {
                 samples.push(sample);
             }
+            if let Some(file) = &contender.written {
+                let facts = fs::metadata(file);
+                let facts = facts.map_err(|error| wrong(format!("{}: {error}", file.display())))?;
+                *written = Some(facts.len());
+            }
         }
     }
     let names = suite.contenders.into_iter().map(|contender| contender.name);
@@ -113,6 +179,7 @@ fn compete(mut suite: Suite, rounds: usize) -> Result<Report, String> {
         title: suite.title,
         machine: machine::describe(&suite.folder),
         rows: names.zip(samples).collect(),
+        written,
     })
 }
 
@@ -173,6 +240,8 @@ mod tests {
             &["nothing"],
             &["frame", "--rounds", "0"],
             &["frame", "x"],
+            &["frame", "--scale", "-1"],
+            &["frame", "--scale"],
         ] {
             assert!(run(root, arguments).is_err(), "{arguments:?}");
         }

@@ -12,6 +12,8 @@ pub(crate) struct Report {
     pub(crate) machine: String,
     /// Contenders in the order in which they took turns, each with its samples.
     pub(crate) rows: Vec<(String, Vec<Sample>)>,
+    /// For each contender the bytes that it wrote, where that is of interest.
+    pub(crate) written: Vec<Option<u64>>,
 }
 
 /// The middle value; of an even number the mean of the two in the middle. Zero for none.
@@ -44,7 +46,11 @@ impl fmt::Display for Report {
             "peak MiB".to_owned(),
             format!("{first_name} ÷ this"),
         ]];
-        for (name, samples) in &self.rows {
+        let sizes = self.written.iter().any(Option::is_some);
+        if sizes {
+            table[0].push("MB written".to_owned());
+        }
+        for (row, (name, samples)) in self.rows.iter().enumerate() {
             let walls = walls(samples);
             let middle = median(walls.clone());
             let cpu = median(
@@ -73,6 +79,11 @@ impl fmt::Display for Report {
                     "–".to_owned()
                 },
             ]);
+            if sizes {
+                let written = self.written.get(row).copied().flatten();
+                let shown = written.map(|bytes| format!("{:.1}", bytes as f64 / 1e6));
+                table[row + 1].push(shown.unwrap_or("–".to_owned()));
+            }
         }
         let rounds = first.map_or(0, |(_, samples)| samples.len());
         writeln!(f, "### {}\n", self.title)?;
@@ -144,16 +155,17 @@ mod tests {
                 ),
                 ("peer".to_owned(), vec![sample(800, 100)]),
             ],
+            written: vec![Some(2_500_000), None],
         };
         let expected = "\
 ### build
 
 a machine. Medians of 3 rounds in turn.
 
-| contender | median s | min s | max s | cpu s | peak MiB | kiln ÷ this |
-| --------- | -------: | ----: | ----: | ----: | -------: | ----------: |
-| kiln      |    0.200 | 0.100 | 0.300 |  0.10 |      7.0 |        1.00 |
-| peer      |    0.800 | 0.800 | 0.800 |  0.40 |    100.0 |        0.25 |
+| contender | median s | min s | max s | cpu s | peak MiB | kiln ÷ this | MB written |
+| --------- | -------: | ----: | ----: | ----: | -------: | ----------: | ---------: |
+| kiln      |    0.200 | 0.100 | 0.300 |  0.10 |      7.0 |        1.00 |        2.5 |
+| peer      |    0.800 | 0.800 | 0.800 |  0.40 |    100.0 |        0.25 |          – |
 ";
         assert_eq!(report.to_string(), expected);
     }
