@@ -6,6 +6,7 @@
 //! parent is a symbolic link, the entry goes to where it leads, as it does when a layer is unpacked
 //! over those below it.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -87,18 +88,20 @@ impl Tree {
 
     /// Takes away what the layer's whiteouts and opaque marks name.
     fn remove(&mut self, layer: &LayerIndex) {
-        let mut replaced = || {
+        // Links that the layer itself replaces are not followed. Few layers need to know theirs.
+        let own = LazyCell::new(|| {
             let own = layer.entries.iter().map(|indexed| &indexed.entry);
             let own = own.filter(|entry| !entry.kind.is_removal());
-            own.map(|entry| entry.path.clone()).collect::<HashSet<_>>()
-        };
+            own.map(|entry| &entry.path[..]).collect::<HashSet<_>>()
+        });
+        let follow = |link: &[u8]| !own.contains(link);
         for IndexEntry { entry, .. } in &layer.entries {
             match entry.kind {
                 Kind::Whiteout => {
                     let Some((parent, name)) = split_path(&entry.path) else {
                         continue;
                     };
-                    let Some(parent) = self.resolve_below(parent, true, &mut replaced) else {
+                    let Some(parent) = self.resolve_below(parent, follow) else {
                         continue;
                     };
                     let children = self.item(&parent).and_then(|item| item.children.as_ref());
@@ -107,7 +110,7 @@ impl Tree {
                     }
                 }
                 Kind::Opaque => {
-                    let Some(path) = self.resolve_below(&entry.path, true, &mut replaced) else {
+                    let Some(path) = self.resolve_below(&entry.path, follow) else {
                         continue;
                     };
                     let children = self.item(&path).and_then(|item| item.children.as_ref());

@@ -1,7 +1,5 @@
 //! Following symbolic links inside a tree, as a process sees them whose root is the tree's.
 
-use std::collections::HashSet;
-
 use super::{Item, Node, Tree};
 use crate::entry::Kind;
 
@@ -61,16 +59,14 @@ impl Tree {
         }
     }
 
-    /// The same for a whiteout: links that its own layer replaces are not followed.
+    /// Where a whiteout's directory is, if it is there. Links are followed only if `follow` says so
+    /// of their place.
     pub(super) fn resolve_below(
         &self,
         path: &[u8],
-        follow_last: bool,
-        replaced: &mut dyn FnMut() -> HashSet<Vec<u8>>,
+        follow: impl FnMut(&[u8]) -> bool,
     ) -> Option<Vec<u8>> {
-        let mut set = None;
-        let follow = |link: &[u8]| !set.get_or_insert_with(&mut *replaced).contains(link);
-        match self.walk_path(path, follow_last, follow) {
+        match self.walk_path(path, true, follow) {
             Ok(Walked::At(path, Some(_))) => Some(path),
             _ => None,
         }
