@@ -7,6 +7,7 @@
 mod compression;
 mod gnu_tar;
 mod go_bytes;
+mod go_oracle;
 mod hostile;
 mod index;
 mod indexing;
