@@ -32,7 +32,7 @@ const BUILDERS: [Builder; 3] = [Builder::Kiln, Builder::BuildKit, Builder::Build
 /// What a multi-stage build does in its steps; alone, it is the time that no builder can save.
 const STEPS: [&str; 4] = [
     "mkdir -p /src && for i in $(seq 300); do echo \"line $i\" > /src/$i; done",
-    "cat /src/* | sha256sum > /sum && mkdir -p /out/bin && cp /bin/busybox /out/bin/tool",
+    "cat /src/* | sha256sum > /sum && mkdir -p /out/bin && cp /bin/busybox /out/bin/busybox-1",
     "mkdir -p /assets && for i in $(seq 200); do echo \"asset $i\" > /assets/$i; done",
     "gzip -c /bin/busybox > /assets/packed.gz",
 ];
@@ -45,7 +45,7 @@ pub(crate) fn clean(root: &Path, settings: &Settings) -> Result<Suite, String> {
     let dockerfile = format!(
         "FROM base:1 AS code\nRUN {first}\nRUN {second}\nFROM base:1 AS assets\nRUN {third}\n\
          RUN {fourth}\nFROM base:1\nCOPY --from=code /out /\nCOPY --from=assets /assets /assets\n\
-         WORKDIR /work\nRUN /bin/tool echo ready > ready\nCMD [\"cat\", \"ready\"]\n"
+         WORKDIR /work\nRUN /bin/busybox-1 echo ready > ready\nCMD [\"cat\", \"ready\"]\n"
     );
     input::write(&context.join("Dockerfile"), &dockerfile)?;
     let mut contenders: Vec<_> = BUILDERS
@@ -53,11 +53,11 @@ pub(crate) fn clean(root: &Path, settings: &Settings) -> Result<Suite, String> {
         .map(|builder| builds(&lab, *builder, &context, &["--no-cache"]))
         .collect();
     let rootfs = lab.rootfs("alone")?;
-    contenders.push(Contender::new("the commands alone", move || {
+    contenders.push(Contender::new("the commands alone, in turn", move || {
         let mut command = Command::new("chroot");
         command.arg(&rootfs).args(["/bin/sh", "-ec"]);
         command.arg(format!(
-            "{}\n/out/bin/tool echo ready > ready",
+            "{}\n/out/bin/busybox-1 echo ready > ready",
             STEPS.join("\n")
         ));
         command

@@ -306,8 +306,11 @@ fn spawn_daemon(peers: &Path, work: &Path) -> Result<Child, String> {
     let errors = log.try_clone().map_err(|error| error.to_string())?;
     let mut command = peers::enter(peers);
     command.arg("--share").arg(work);
-    // It ends with us, however we end. All that comes before it only execs.
-    command.args(["setpriv", "--pdeathsig", "TERM", "dockerd"]);
+    // crun refuses a hybrid of both cgroup versions; in this namespace there shall be one. The daemon
+    // ends with us, however we end: all that comes before it only execs.
+    let script = "umount /sys/fs/cgroup/unified 2> /dev/null
+        exec setpriv --pdeathsig TERM dockerd \"$@\"";
+    command.args(["sh", "-c", script, "sh"]);
     command.args(["--iptables=false", "--ip6tables=false", "--bridge=none"]);
     command.args(["--feature", "containerd-snapshotter=true"]);
     command.args(["--host", &format!("unix://{}", socket(work))]);

@@ -22,7 +22,11 @@ pub(super) fn contenders(lab: &Rc<Lab>) -> Result<Vec<Contender>, String> {
     quietly(save.arg(format!("oci-archive:{}:{IMAGE}", archive.display())))?;
 
     let bundle = lab.context("bundle")?;
-    lab.rootfs("bundle/rootfs")?;
+    let rootfs = lab.rootfs("bundle/rootfs")?;
+    // crun wants these to be there; engines make them.
+    for folder in ["dev", "proc"] {
+        std::fs::create_dir_all(rootfs.join(folder)).map_err(|error| error.to_string())?;
+    }
     input::write(&bundle.join("config.json"), BUNDLE)?;
 
     let kiln = |name: &str, home: &'static str| {
