@@ -3,6 +3,10 @@
 //! The last pattern that matches a path or one of its parents decides; `!` makes it included again.
 //! `*` and `?` stop at `/`, `**` does not. Patterns are compiled once; a walker that carries
 //! [`Ancestors`] down asks each pattern once per path.
+//!
+//! The verdicts are those of BuildKit's context transfer, which walks from the root down, with one
+//! exception: there, `+`, `|`, `(`, `)`, `{`, `}` and `^` beside a wildcard act as in a regular
+//! expression, by accident. Here they stand for themselves.
 
 /// A pattern that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,13 +125,11 @@ impl IgnoreFile {
         if matches!(path, "" | ".") {
             return false;
         }
-        let mut ignored = false;
-        for pattern in &self.patterns {
-            if pattern.negated == ignored && pattern.matches_or_parent(path) {
-                ignored = !pattern.negated;
-            }
+        let mut ancestors = self.root();
+        for (at, _) in path.match_indices('/').filter(|(at, _)| *at > 0) {
+            ancestors = self.enter(&ancestors, &path[..at]);
         }
-        ignored
+        self.is_ignored_in(&ancestors, path)
     }
 
     /// The ancestors of what lies in the context's root.
@@ -139,20 +141,25 @@ impl IgnoreFile {
 
     /// The ancestors of what lies in the directory `path`, whose own ancestors are given.
     pub fn enter(&self, ancestors: &Ancestors, path: &str) -> Ancestors {
-        let matched = self
-            .patterns
-            .iter()
-            .zip(&ancestors.matched)
-            .map(|(pattern, above)| *above || pattern.matches(path))
-            .collect();
+        let mut matched = vec![false; self.patterns.len()];
+        self.judge(ancestors, path, |at| matched[at] = true);
         Ancestors { matched }
     }
 
     /// As [`IgnoreFile::is_ignored`], for a walker that knows the ancestors of the path.
     pub fn is_ignored_in(&self, ancestors: &Ancestors, path: &str) -> bool {
+        self.judge(ancestors, path, |_| {})
+    }
+
+    /// Asks one pattern after another. A pattern that could not change the verdict is not asked, and
+    /// then does not count as matching for what lies below either: so `b/a` stays ignored by `b/a` and
+    /// `!b`, in this order, because `!b` had nothing to undo when the walk came through `b`.
+    fn judge(&self, ancestors: &Ancestors, path: &str, mut matched: impl FnMut(usize)) -> bool {
         let mut ignored = false;
-        for (pattern, above) in self.patterns.iter().zip(&ancestors.matched) {
-            if pattern.negated == ignored && (*above || pattern.matches(path)) {
+        for (at, pattern) in self.patterns.iter().enumerate() {
+            let above = ancestors.matched.get(at).copied().unwrap_or(false);
+            if above || (pattern.negated == ignored && pattern.matches(path)) {
+                matched(at);
                 ignored = !pattern.negated;
             }
         }
@@ -249,13 +256,6 @@ impl Pattern {
             }
             Shape::General(tokens) => matches(tokens, path),
         }
-    }
-
-    fn matches_or_parent(&self, path: &str) -> bool {
-        self.matches(path)
-            || path
-                .match_indices('/')
-                .any(|(at, _)| at > 0 && self.matches(&path[..at]))
     }
 
     /// Whether something strictly below `dir` could match.

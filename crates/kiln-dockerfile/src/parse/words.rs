@@ -23,14 +23,14 @@ pub(super) fn trim(line: &LogicalLine, range: Range<usize>) -> Range<usize> {
 
 /// Words between blanks; quotes mean nothing.
 pub(super) fn split_blanks(line: &LogicalLine, range: Range<usize>) -> Vec<Word> {
-    ranges(&line.text, range, |_, _| false)
+    ranges(&line.text, range, is_blank, |_, _| false)
         .into_iter()
         .map(|range| word(line, range))
         .collect()
 }
 
-/// Words between blanks that stand neither in quotes nor behind an escape. Quotes and escapes stay in
-/// the words.
+/// Words between blanks (Unicode's, here) that stand neither in quotes nor behind an escape. Quotes and
+/// escapes stay in the words.
 pub(super) fn split_quoted(line: &LogicalLine, range: Range<usize>, escape: char) -> Vec<Word> {
     let mut quote = None;
     let mut escaped = false;
@@ -50,7 +50,7 @@ pub(super) fn split_quoted(line: &LogicalLine, range: Range<usize>, escape: char
         }
         true
     };
-    ranges(&line.text, range, inside)
+    ranges(&line.text, range, char::is_whitespace, inside)
         .into_iter()
         .map(|range| word(line, range))
         .collect()
@@ -60,13 +60,14 @@ pub(super) fn split_quoted(line: &LogicalLine, range: Range<usize>, escape: char
 fn ranges(
     text: &str,
     range: Range<usize>,
+    blank: impl Fn(char) -> bool,
     mut inside: impl FnMut(char, usize) -> bool,
 ) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = None;
     for (offset, character) in text[range.clone()].char_indices() {
         let at = range.start + offset;
-        let kept = inside(character, at) || !is_blank(character);
+        let kept = inside(character, at) || !blank(character);
         match (start, kept) {
             (None, true) => start = Some(at),
             (Some(begin), false) => {

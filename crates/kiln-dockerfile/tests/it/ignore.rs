@@ -75,6 +75,9 @@ fn the_last_match_wins() {
         ),
         ("**\n!**/*.c", "a/b.c", false),
         ("a\n! a", "a", false),
+        ("b/a\n!b", "b/a", true),
+        ("b/a\n!b", "b/a/x", true),
+        ("b\n!b\nb/a", "b/x", false),
         ("a\n!/a", "a", false),
     ] {
         let file = IgnoreFile::parse(text.as_bytes()).unwrap();
@@ -140,17 +143,21 @@ fn slow_match(pattern: &[char], path: &[char]) -> bool {
     }
 }
 
+/// From the root down: each pattern is asked only if it could change the verdict, and one that matched
+/// a parent matches.
 fn slow_ignored(patterns: &[(bool, String)], path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    let mut above = vec![false; patterns.len()];
     let mut ignored = false;
-    for (negated, pattern) in patterns {
-        let pattern: Vec<char> = pattern.chars().collect();
-        let parts: Vec<&str> = path.split('/').collect();
-        let hit = (1..=parts.len()).any(|count| {
-            let prefix: Vec<char> = parts[..count].join("/").chars().collect();
-            slow_match(&pattern, &prefix)
-        });
-        if hit {
-            ignored = !negated;
+    for count in 1..=parts.len() {
+        let prefix: Vec<char> = parts[..count].join("/").chars().collect();
+        ignored = false;
+        for (at, (negated, pattern)) in patterns.iter().enumerate() {
+            let pattern: Vec<char> = pattern.chars().collect();
+            above[at] = above[at] || (*negated == ignored && slow_match(&pattern, &prefix));
+            if above[at] {
+                ignored = !negated;
+            }
         }
     }
     ignored

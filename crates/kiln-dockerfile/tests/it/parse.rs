@@ -139,6 +139,7 @@ fn pairs_and_words() {
             "LABEL \"a.b\"=\"c\" d=e=f",
             vec![("\"a.b\"", "\"c\""), ("d", "e=f")],
         ),
+        ("LABEL a=b\u{a0}c=d", vec![("a", "b"), ("c", "d")]),
         ("ENV a=1 \\\n    b=2", vec![("a", "1"), ("b", "2")]),
         ("LABEL a=\"b\\\n  c\"", vec![("a", "\"b  c\"")]),
     ] {
