@@ -1,28 +1,36 @@
-//! Modes for `--chmod`: octal, or symbolic as chmod(1) has it, without a umask.
-
-use std::fmt;
+//! Modes for `--chmod`: octal, or symbolic as BSD's setmode(3) has it, without a umask.
+//!
+//! BuildKit took setmode(3), so its answers are the rule: `X` asks the file's mode from before all
+//! changes, `=` takes set-id bits away but not the sticky bit, and `s` and `t` do nothing for `o` alone.
 
 const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;
 const STICKY: u32 = 0o1000;
+/// What a change without `ugoa` is about.
+const EVERYONE: u32 = SETUID | SETGID | 0o777;
 
 /// A change of permission bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// These bits, whatever was there.
-    Octal(u32),
-    /// These changes, one after another.
-    Symbolic(Vec<Clause>),
+pub struct Mode {
+    changes: Vec<Change>,
 }
 
-/// One action of a symbolic mode: `who`, operator, permissions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Clause {
-    user: bool,
-    group: bool,
-    other: bool,
-    operator: Operator,
-    permissions: Permissions,
+/// One step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Set(u32),
+    Clear(u32),
+    /// Only for directories and what somebody may execute.
+    SetSearch(u32),
+    /// Only for directories and what somebody may execute.
+    ClearSearch(u32),
+    /// Takes the three bits at the shift and adds them to, removes them from, or makes them the bits
+    /// at all places in the mask.
+    Copy {
+        from: u32,
+        to: u32,
+        operator: Operator,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,19 +38,6 @@ enum Operator {
     Add,
     Remove,
     Set,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Permissions {
-    /// `rwx` bits, and the letters that need more than bits.
-    Letters {
-        bits: u32,
-        search: bool,
-        set_id: bool,
-        sticky: bool,
-    },
-    /// The bits that user (0), group (1) or others (2) have.
-    CopyOf(u32),
 }
 
 /// Why a text is no mode.
@@ -66,33 +61,55 @@ impl Mode {
     pub fn parse(text: &str) -> Result<Mode, ModeError> {
         if text.starts_with(|c: char| c.is_ascii_digit()) {
             return match u32::from_str_radix(text, 8) {
-                Ok(bits) if bits <= 0o7777 => Ok(Mode::Octal(bits)),
+                Ok(bits) if bits <= 0o7777 => Ok(Mode {
+                    changes: vec![Change::Clear(0o7777), Change::Set(bits)],
+                }),
                 _ => Err(ModeError::Octal(text.to_string())),
             };
         }
-        let mut clauses = Vec::new();
-        for part in text.split(',') {
-            group(part, &mut clauses).ok_or_else(|| ModeError::Symbolic(text.to_string()))?;
+        let mut changes = Vec::new();
+        for clause in text.split(',') {
+            parse_clause(clause, &mut changes)
+                .ok_or_else(|| ModeError::Symbolic(text.to_string()))?;
         }
-        Ok(Mode::Symbolic(clauses))
+        Ok(Mode { changes })
     }
 
     /// The new permission bits (07777) of a file that has `old` (other bits are ignored).
     pub fn apply(&self, old: u32, is_dir: bool) -> u32 {
-        match self {
-            Mode::Octal(bits) => *bits,
-            Mode::Symbolic(clauses) => clauses
-                .iter()
-                .fold(old & 0o7777, |mode, clause| clause.apply(mode, is_dir)),
-        }
+        let search = is_dir || old & 0o111 != 0;
+        self.changes
+            .iter()
+            .fold(old & 0o7777, |mode, change| match *change {
+                Change::Set(bits) => mode | bits,
+                Change::Clear(bits) => mode & !bits,
+                Change::SetSearch(bits) if search => mode | bits,
+                Change::ClearSearch(bits) if search => mode & !bits,
+                Change::SetSearch(_) | Change::ClearSearch(_) => mode,
+                Change::Copy { from, to, operator } => {
+                    let bits = ((mode >> from) & 7) * 0o111 & to;
+                    match operator {
+                        Operator::Add => mode | bits,
+                        Operator::Remove => mode & !bits,
+                        Operator::Set => (mode & !to) | bits,
+                    }
+                }
+            })
     }
 }
 
 /// `[ugoa…]` and one or more of operator and permissions.
-fn group(part: &str, clauses: &mut Vec<Clause>) -> Option<()> {
-    let actions = part.trim_start_matches(['u', 'g', 'o', 'a']);
-    let who = &part[..part.len() - actions.len()];
-    let all = who.is_empty() || who.contains('a');
+fn parse_clause(clause: &str, changes: &mut Vec<Change>) -> Option<()> {
+    let actions = clause.trim_start_matches(['u', 'g', 'o', 'a']);
+    let mut who = 0;
+    for class in clause[..clause.len() - actions.len()].chars() {
+        who |= match class {
+            'u' => SETUID | 0o700,
+            'g' => SETGID | 0o070,
+            'o' => 0o007,
+            _ => EVERYONE,
+        };
+    }
     let mut rest = actions;
     loop {
         let operator = match rest.chars().next()? {
@@ -103,96 +120,93 @@ fn group(part: &str, clauses: &mut Vec<Clause>) -> Option<()> {
         };
         rest = &rest[1..];
         let length = rest.find(['+', '-', '=']).unwrap_or(rest.len());
-        let permissions = permissions(&rest[..length])?;
-        rest = &rest[length..];
-        clauses.push(Clause {
-            user: all || who.contains('u'),
-            group: all || who.contains('g'),
-            other: all || who.contains('o'),
+        Action {
             operator,
-            permissions,
-        });
+            who,
+            bits: 0,
+            search: false,
+            cleared: false,
+            changes,
+        }
+        .parse(&rest[..length])?;
+        rest = &rest[length..];
         if rest.is_empty() {
             return Some(());
         }
     }
 }
 
-fn permissions(text: &str) -> Option<Permissions> {
-    match text {
-        "u" => return Some(Permissions::CopyOf(0)),
-        "g" => return Some(Permissions::CopyOf(1)),
-        "o" => return Some(Permissions::CopyOf(2)),
-        _ => {}
-    }
-    let (mut bits, mut search, mut set_id, mut sticky) = (0, false, false, false);
-    for letter in text.chars() {
-        match letter {
-            'r' => bits |= 4,
-            'w' => bits |= 2,
-            'x' => bits |= 1,
-            'X' => search = true,
-            's' => set_id = true,
-            't' => sticky = true,
-            _ => return None,
-        }
-    }
-    Some(Permissions::Letters {
-        bits,
-        search,
-        set_id,
-        sticky,
-    })
+/// An operator with the permissions that were read so far.
+struct Action<'a> {
+    operator: Operator,
+    /// Whom it is about; 0 is everyone.
+    who: u32,
+    bits: u32,
+    search: bool,
+    /// Whether `=` has done its clearing.
+    cleared: bool,
+    changes: &'a mut Vec<Change>,
 }
 
-impl Clause {
-    fn apply(&self, old: u32, is_dir: bool) -> u32 {
-        let (bits, set_id, sticky) = match self.permissions {
-            Permissions::CopyOf(class) => ((old >> (6 - 3 * class)) & 7, false, false),
-            Permissions::Letters {
-                bits,
-                search,
-                set_id,
-                sticky,
-            } => {
-                let search = search && (is_dir || old & 0o111 != 0);
-                (bits | u32::from(search), set_id, sticky)
+impl Action<'_> {
+    fn parse(mut self, letters: &str) -> Option<()> {
+        for letter in letters.chars() {
+            // `o` alone has neither set-id nor sticky bits.
+            let special = self.who == 0 || self.who & !0o007 != 0;
+            match letter {
+                'r' => self.bits |= 0o444,
+                'w' => self.bits |= 0o222,
+                'x' => self.bits |= 0o111,
+                'X' => self.search = true,
+                's' if special => self.bits |= SETUID | SETGID,
+                't' if special => {
+                    self.who |= STICKY;
+                    self.bits |= STICKY;
+                }
+                's' | 't' => {}
+                'u' => self.copy(6),
+                'g' => self.copy(3),
+                'o' => self.copy(0),
+                _ => return None,
             }
+        }
+        self.flush(self.operator == Operator::Set && !self.cleared);
+        Some(())
+    }
+
+    /// Turns what was read so far into changes.
+    fn flush(&mut self, clear_anyway: bool) {
+        let who = if self.who == 0 { EVERYONE } else { self.who };
+        let bits = std::mem::take(&mut self.bits) & who;
+        if bits != 0 || clear_anyway {
+            self.cleared = true;
+            match self.operator {
+                Operator::Add => self.changes.push(Change::Set(bits)),
+                Operator::Remove => self.changes.push(Change::Clear(bits)),
+                Operator::Set => self.changes.extend([Change::Clear(who), Change::Set(bits)]),
+            }
+        }
+        if std::mem::take(&mut self.search) {
+            self.changes.push(match self.operator {
+                Operator::Remove => Change::ClearSearch(0o111 & who),
+                Operator::Add | Operator::Set => Change::SetSearch(0o111 & who),
+            });
+        }
+    }
+
+    fn copy(&mut self, from: u32) {
+        self.flush(false);
+        self.cleared = true;
+        let to = if self.who == 0 {
+            0o777
+        } else {
+            self.who & 0o777
         };
-        let mut affected = 0;
-        let mut change = 0;
-        for (chosen, shift, special) in [
-            (self.user, 6, SETUID),
-            (self.group, 3, SETGID),
-            (self.other, 0, 0),
-        ] {
-            if chosen {
-                affected |= (7 << shift) | special;
-                change |= (bits << shift) | if set_id { special } else { 0 };
-            }
-        }
-        if self.user && self.group && self.other {
-            affected |= STICKY;
-        }
-        if sticky {
-            change |= STICKY;
-        }
-        match self.operator {
-            Operator::Add => old | change,
-            Operator::Remove => old & !change,
-            // chmod(1) leaves a directory's set-id bits alone unless they are named.
-            Operator::Set if is_dir && !set_id => (old & !(affected & !(SETUID | SETGID))) | change,
-            Operator::Set => (old & !affected) | change,
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Mode::Octal(bits) => write!(f, "{bits:04o}"),
-            Mode::Symbolic(clauses) => write!(f, "symbolic mode of {} clauses", clauses.len()),
-        }
+        self.changes.push(Change::Copy {
+            from,
+            to,
+            operator: self.operator,
+        });
     }
 }
 
@@ -221,15 +235,25 @@ mod tests {
             ("+s", 0o755, false, 0o6755),
             ("+t", 0o777, true, 0o1777),
             ("u=rw", 0o4755, false, 0o655),
+            ("+t", 0o640, false, 0o1640),
+            ("o+t", 0o640, false, 0o640),
+            ("o+s", 0o640, false, 0o640),
+            ("=", 0o7755, true, 0o1000),
+            ("=u", 0o4755, false, 0o4777),
+            ("u=go", 0o4751, false, 0o4151),
+            ("go=u-w", 0o640, false, 0o644),
+            ("a-x,a+X", 0o755, false, 0o755),
+            ("=rwt", 0o644, false, 0o1644),
+            ("a=rw", 0o2755, true, 0o666),
             ("u+rw-x", 0o100, false, 0o600),
-            ("a=rx", 0o2777, true, 0o2555),
+            ("a=rx", 0o2777, true, 0o555),
             ("ug+w,o-r", 0o444, false, 0o660),
         ] {
             let mode = Mode::parse(text).unwrap();
             assert_eq!(mode.apply(old, is_dir), new, "{text} on {old:o}");
         }
         for text in [
-            "", "0888", "10000", "0o755", "u", "u=z", "x+u", "u=rwx,", "u=rwg", "++-z",
+            "", "0888", "10000", "0o755", "u", "u=z", "x+u", "u=rwx,", "++-z",
         ] {
             assert!(Mode::parse(text).is_err(), "{text}");
         }
