@@ -1,7 +1,7 @@
 //! Modes for `--chmod`: octal, or symbolic as BSD's setmode(3) has it, without a umask.
 //!
 //! BuildKit took setmode(3), so its answers are the rule: `X` asks the file's mode from before all
-//! changes, `=` takes set-id bits away but not the sticky bit, and `s` and `t` do nothing for `o` alone.
+//! changes (but `-X` is `-x`), `=` takes set-id bits away but not the sticky bit, and `s` and `t` do nothing for `o` alone.
 
 const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;
@@ -22,8 +22,6 @@ enum Change {
     Clear(u32),
     /// Only for directories and what somebody may execute.
     SetSearch(u32),
-    /// Only for directories and what somebody may execute.
-    ClearSearch(u32),
     /// Takes the three bits at the shift and adds them to, removes them from, or makes them the bits
     /// at all places in the mask.
     Copy {
@@ -84,10 +82,9 @@ impl Mode {
                 Change::Set(bits) => mode | bits,
                 Change::Clear(bits) => mode & !bits,
                 Change::SetSearch(bits) if search => mode | bits,
-                Change::ClearSearch(bits) if search => mode & !bits,
-                Change::SetSearch(_) | Change::ClearSearch(_) => mode,
+                Change::SetSearch(_) => mode,
                 Change::Copy { from, to, operator } => {
-                    let bits = ((mode >> from) & 7) * 0o111 & to;
+                    let bits = (((mode >> from) & 7) * 0o111) & to;
                     match operator {
                         Operator::Add => mode | bits,
                         Operator::Remove => mode & !bits,
@@ -188,7 +185,7 @@ impl Action<'_> {
         }
         if std::mem::take(&mut self.search) {
             self.changes.push(match self.operator {
-                Operator::Remove => Change::ClearSearch(0o111 & who),
+                Operator::Remove => Change::Clear(0o111 & who),
                 Operator::Add | Operator::Set => Change::SetSearch(0o111 & who),
             });
         }
