@@ -1,0 +1,41 @@
+//! Input that nobody builds: kiln says no where BuildKit does.
+
+use crate::case::Case;
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("refused-missing-file", "FROM base:1\nCOPY nothing /\n").refused(),
+    Case::new("refused-missing-in-stage", "FROM base:1 AS s\nFROM base:1\nCOPY --from=s /nothing /\n").refused(),
+    Case::new("refused-file-onto-directory", "FROM base:1\nRUN mkdir -p /d/f\nCOPY t /d/\n").context("mkdir t; echo x > t/f").refused(),
+    Case::new("refused-directory-onto-file", "FROM base:1\nRUN echo x > /d\nCOPY t /d\n").context("mkdir t; echo x > t/f").refused(),
+    Case::new("refused-directory-below-file", "FROM base:1\nCOPY f /etc/passwd/f\n").context("echo f > f").refused(),
+    Case::new("refused-unknown-instruction", "FROM base:1\nRUNN true\n").refused(),
+    Case::new("refused-unknown-flag", "FROM base:1\nCOPY --form=x a b\n").refused(),
+    Case::new("refused-no-from", "RUN true\n").refused(),
+    Case::new("refused-empty", "# nothing\n").refused(),
+    Case::new("refused-failing-run", "FROM base:1\nRUN exit 3\n").refused(),
+    Case::new("refused-missing-command", "FROM base:1\nRUN [\"/no/such/command\"]\n").refused(),
+    Case::new("refused-unknown-target", "FROM base:1\n").flags(&["--target", "nope"]).refused(),
+    Case::new("refused-target-by-number", "FROM base:1\nFROM base:1\n").flags(&["--target", "0"]).refused(),
+    Case::new("refused-unknown-base", "FROM not-there-at-all:0\n").refused(),
+    Case::new("refused-unknown-user", "FROM base:1\nUSER nosuchuser\nRUN true\n").refused(),
+    Case::new("refused-link-owner-by-name", "FROM base:1\nCOPY --link --chown=daemon f /\n").context("touch f").refused(),
+    Case::new("refused-bad-chmod", "FROM base:1\nCOPY --chmod=99999 f /\n").context("touch f").refused(),
+    Case::new("refused-required-variable", "FROM base:1\nENV A=${X:?needed}\n").refused(),
+    Case::new("refused-unterminated-heredoc", "FROM base:1\nCOPY <<EOF /f\nnever ends\n").refused(),
+    Case::new("refused-bad-signal", "FROM base:1\nSTOPSIGNAL SIGNOPE\n").refused(),
+    Case::new("refused-bad-port", "FROM base:1\nEXPOSE 70000\n").refused(),
+    Case::new("refused-shell-form-shell", "FROM base:1\nSHELL /bin/sh -c\n").refused(),
+    Case::new("refused-onbuild-onbuild", "FROM base:1\nONBUILD ONBUILD RUN true\n").refused(),
+    Case::new("refused-healthcheck", "FROM base:1\nHEALTHCHECK --interval=1us CMD true\n").refused(),
+    Case::new("refused-mount-on-root", "FROM base:1\nRUN --mount=type=tmpfs,target=/ true\n").refused(),
+    Case::new("refused-unknown-mount", "FROM base:1\nRUN --mount=type=nope,target=/x true\n").refused(),
+    Case::new("refused-bad-stage-name", "FROM base:1 AS 1bad\n").refused(),
+    Case::new("refused-variable-in-from", "FROM base:1\nARG s=x\nCOPY --from=$s /a /b\n").refused(),
+    Case::new("refused-copy-from-itself", "FROM base:1 AS me\nCOPY --from=me /etc/passwd /x\n").refused(),
+    Case::new("refused-no-arguments", "FROM base:1\nCOPY one\n").context("touch one").refused(),
+    Case::new("refused-env-without-value", "FROM base:1\nENV A\n").refused(),
+    Case::new("refused-archive-damaged", "FROM base:1\nADD bad.tar.gz /x/\n")
+        .context("mkdir in; head -c 300000 /dev/urandom > in/f; tar -C in -czf all.tar.gz .; head -c 100000 all.tar.gz > bad.tar.gz; rm -r in all.tar.gz").refused(),
+    Case::new("refused-link-out-of-context", "FROM base:1\nCOPY out /x\n").context("ln -s ../../../../../../etc/hostname-that-is-not out").refused(),
+    Case::new("refused-link-loop", "FROM base:1\nCOPY loop/x /x\n").context("ln -s loop loop").refused(),
+];
