@@ -1,0 +1,94 @@
+//! Walks a build context and knows its files' digests without reading them again.
+//!
+//! [`walk`] lists a directory on all cores. [`Memo`] remembers what a file's content was when it had
+//! the same device, inode, size and times; what it does not know it reads, in parallel.
+
+mod error;
+mod list;
+mod memo;
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use kiln_layer::Entry;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+
+pub use error::WalkError;
+pub use list::walk;
+pub use memo::{Memo, Unknown};
+
+/// What a filter says about a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It belongs to the result, and so does what is below it, if the filter says so there.
+    Include,
+    /// It is a directory that belongs to the result only if something below it does.
+    Descend,
+    /// Neither it nor anything below it belongs to the result.
+    Skip,
+}
+
+/// What identifies one state of a file's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// Device number of the file system.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Bytes of content.
+    pub size: u64,
+    /// Last change of the content, in nanoseconds since 1970.
+    pub mtime: i128,
+    /// Last change of content or metadata, in nanoseconds since 1970.
+    pub ctime: i128,
+}
+
+/// A file that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Path below the root, kind, mode and time. Owner and group are root, there are no extended
+    /// attributes: as BuildKit takes contexts, so that whoever builds gets the same image. The
+    /// second and later names of a file are [`Hardlink`](kiln_layer::Kind::Hardlink)s to the first.
+    pub entry: Entry,
+    /// The state of the file, also for a hard link.
+    pub stamp: Stamp,
+}
+
+/// A directory that was walked.
+#[derive(Debug)]
+pub struct Walk {
+    root: PathBuf,
+    directory: OwnedFd,
+    /// What was found, without the root itself: directories before what is in them, names sorted as
+    /// bytes.
+    pub entries: Vec<Found>,
+}
+
+impl Walk {
+    /// The directory, as it was given.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Opens a file by its path below the root. No link is followed: what was a file when it was
+    /// found must be one now.
+    ///
+    /// # Errors
+    /// Names the path.
+    pub fn open(&self, path: &[u8]) -> Result<File, WalkError> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let opened = openat2(&self.directory, path, flags, Mode::empty(), resolve);
+        Ok(opened
+            .map_err(WalkError::io("open", &self.root, path))?
+            .into())
+    }
+}
+
+/// Opens the root of a walk. Links on the way to it are followed.
+fn open_root(root: &Path) -> Result<OwnedFd, WalkError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, root, flags, Mode::empty()).map_err(WalkError::io("open", root, b""))
+}
