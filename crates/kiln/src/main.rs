@@ -1,1 +1,18 @@
-fn main() {}
+//! kiln: one binary for the whole life of a container image.
+
+mod cli;
+mod commands;
+mod environment;
+mod rootless;
+mod ui;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A sandboxed process begins its life here, before anything else is set up.
+    kiln_sandbox::init_if_requested();
+    match cli::run() {
+        Ok(code) => code,
+        Err(report) => report.show(),
+    }
+}

@@ -1,0 +1,207 @@
+//! Build contexts: directories of the person who builds, filtered by `.dockerignore`, seen as a tree. Walked
+//! once, when the first instruction asks; read only where a COPY really uses them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use kiln_dockerfile::ignore::IgnoreFile;
+use kiln_layer::{IndexEntry, Tree};
+use kiln_oci::Digest;
+use kiln_store::Store;
+use kiln_store::walk::{self, Walk};
+
+use crate::error::{StepError, full};
+use crate::files::{Files, ReadError, tree_of};
+use crate::options::{BuildContext, ContextSource};
+
+/// All directory contexts of a build, by name; the main one has no name.
+pub(crate) struct Contexts<'a> {
+    all: BTreeMap<Option<String>, Lazy<'a>>,
+}
+
+struct Lazy<'a> {
+    store: &'a Store,
+    source: ContextSource,
+    ignore: Option<Vec<u8>>,
+    place: String,
+    opened: OnceLock<Result<Arc<Directory<'a>>, String>>,
+}
+
+impl<'a> Contexts<'a> {
+    pub(crate) fn new(build: &BuildContext<'a>) -> Self {
+        let lazy = |source: &ContextSource, ignore: Option<&[u8]>, place: String| Lazy {
+            store: build.store,
+            source: source.clone(),
+            ignore: ignore.map(<[u8]>::to_vec),
+            place,
+            opened: OnceLock::new(),
+        };
+        let mut all = BTreeMap::new();
+        all.insert(
+            None,
+            lazy(build.context, build.ignore, "the build context".to_owned()),
+        );
+        for (name, source) in build.named {
+            all.insert(
+                Some(name.clone()),
+                lazy(source, None, format!("the context `{name}`")),
+            );
+        }
+        Self { all }
+    }
+
+    /// The files of a context; the main one for `None`.
+    ///
+    /// # Errors
+    /// If its directory cannot be walked.
+    pub(crate) fn files(&self, name: Option<&str>) -> Result<Arc<Directory<'a>>, StepError> {
+        let lazy = self.all.get(&name.map(str::to_owned)).ok_or_else(|| {
+            StepError::Missing(format!(
+                "there is no context `{}`",
+                name.unwrap_or_default()
+            ))
+        })?;
+        let opened = lazy.opened.get_or_init(|| lazy.open());
+        opened.clone().map_err(StepError::Missing)
+    }
+}
+
+impl<'a> Lazy<'a> {
+    fn open(&self) -> Result<Arc<Directory<'a>>, String> {
+        let root = match &self.source {
+            ContextSource::Directory(root) => root,
+            ContextSource::Image(_) | ContextSource::Empty => {
+                return Ok(Arc::new(Directory::empty(self.place.clone())));
+            }
+        };
+        let ignore = match &self.ignore {
+            Some(bytes) => Some(bytes.clone()),
+            None => read_ignore_file(root),
+        };
+        let ignore = IgnoreFile::parse(&ignore.unwrap_or_default())
+            .map_err(|error| format!("{error} in the ignore file of {}", self.place))?;
+        let filter = |path: &[u8], is_directory: bool| {
+            let path = String::from_utf8_lossy(path);
+            if !ignore.is_ignored(&path, is_directory) {
+                walk::Decision::Include
+            } else if is_directory && ignore.may_contain_included(&path) {
+                walk::Decision::Descend
+            } else {
+                walk::Decision::Skip
+            }
+        };
+        let walked = walk::walk(root, &filter).map_err(|error| full(&error))?;
+        Ok(Arc::new(Directory::new(
+            self.store,
+            self.place.clone(),
+            walked,
+        )))
+    }
+}
+
+/// `.dockerignore`, else buildah's `.containerignore`.
+fn read_ignore_file(root: &Path) -> Option<Vec<u8>> {
+    [".dockerignore", ".containerignore"]
+        .iter()
+        .find_map(|name| fs::read(root.join(name)).ok())
+}
+
+/// A walked directory as a place to copy from.
+pub(crate) struct Directory<'a> {
+    store: Option<&'a Store>,
+    place: String,
+    tree: Tree,
+    walked: Option<Walk>,
+    /// The one time of all files, where they have none of their own.
+    dated: Option<i64>,
+}
+
+impl<'a> Directory<'a> {
+    /// A place with nothing in it.
+    fn empty(place: String) -> Self {
+        Self {
+            store: None,
+            place,
+            tree: Tree::new(),
+            walked: None,
+            dated: None,
+        }
+    }
+
+    fn new(store: &'a Store, place: String, mut walked: Walk) -> Self {
+        let entries = std::mem::take(&mut walked.entries);
+        let indexed = |entry| IndexEntry {
+            entry,
+            content: None,
+            offset: 0,
+            extents: vec![],
+            kept: None,
+        };
+        let tree = tree_of(entries.into_iter().map(indexed).collect());
+        Self {
+            store: Some(store),
+            place,
+            tree,
+            walked: Some(walked),
+            dated: None,
+        }
+    }
+
+    /// Walks all of `root`, ignore files included.
+    ///
+    /// # Errors
+    /// If a directory cannot be read.
+    pub(crate) fn open(
+        store: &'a Store,
+        root: &Path,
+        place: String,
+    ) -> Result<Self, walk::WalkError> {
+        let walked = walk::walk(root, &|_, _| walk::Decision::Include)?;
+        Ok(Self::new(store, place, walked))
+    }
+
+    /// The same files, all changed at `seconds`.
+    pub(crate) fn dated(mut self, seconds: i64) -> Self {
+        self.dated = Some(seconds);
+        self
+    }
+}
+
+impl Files for Directory<'_> {
+    fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
+    fn digests(&self, paths: &[Vec<u8>]) -> Result<Vec<Digest>, ReadError> {
+        let (Some(store), Some(walked)) = (self.store, &self.walked) else {
+            return Ok(vec![]);
+        };
+        store
+            .context_digests(walked, paths)
+            .map_err(|error| ReadError {
+                path: error.path.display().to_string(),
+                place: self.place(),
+                source: error.source,
+            })
+    }
+
+    fn open(&self, path: &[u8]) -> io::Result<Box<dyn Read + Send>> {
+        let walked = self.walked.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(walked.open(path)?))
+    }
+
+    fn fixed_time(&self) -> Option<i64> {
+        self.dated
+    }
+
+    fn reproducible_time(&self, epoch: i64) -> Option<i64> {
+        Some(epoch)
+    }
+}

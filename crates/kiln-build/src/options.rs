@@ -1,0 +1,148 @@
+//! What a build is asked to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use kiln_oci::{Image, Platform, SourceError};
+use kiln_run::sandbox::{Network, Rlimit};
+use kiln_store::Store;
+
+use crate::cancel::Cancel;
+use crate::event::Observer;
+
+/// How to build.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// The stage to build; the last one by default.
+    pub target: Option<String>,
+    /// `--build-arg`.
+    pub build_args: BTreeMap<String, String>,
+    /// What to build for. Several give one image each.
+    pub platforms: Vec<Platform>,
+    /// Labels put on the image, over those of the Dockerfile.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// Which earlier results may be used.
+    pub cache: CacheUse,
+    /// The network of RUN steps that do not ask for one.
+    pub network: Network,
+    /// Whether the layers made by this build become one.
+    pub squash: bool,
+    /// How many steps work at once.
+    pub jobs: usize,
+    /// `--secret`, by id.
+    pub secrets: BTreeMap<String, Vec<u8>>,
+    /// Sockets of ssh agents, by id.
+    pub ssh: BTreeMap<String, PathBuf>,
+    /// Whether and how times are made independent of the clock.
+    pub reproducible: Reproducible,
+    /// More lines for `/etc/hosts`, as (address, name).
+    pub extra_hosts: Vec<(String, String)>,
+    /// Size of `/dev/shm` in bytes.
+    pub shm_size: Option<u64>,
+    /// Resource limits of RUN steps.
+    pub rlimits: Vec<Rlimit>,
+    /// What RUN steps may ask for beyond the sandbox.
+    pub entitlements: BTreeSet<Entitlement>,
+    /// Whether the changed root file system of a failed RUN is kept, for a shell in it.
+    pub keep_failed: bool,
+}
+
+/// Something that a Dockerfile may only have if the person who builds it agrees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Entitlement {
+    /// `RUN --network=host` where the default is no network.
+    NetworkHost,
+    /// `RUN --security=insecure`.
+    SecurityInsecure,
+}
+
+/// Which earlier results may be used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum CacheUse {
+    /// All.
+    #[default]
+    All,
+    /// None.
+    None,
+    /// All but those of these stages.
+    Except(Vec<String>),
+}
+
+/// Whether times depend on the clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reproducible {
+    /// As BuildKit does: files keep their times, the image says when it was built.
+    #[default]
+    No,
+    /// Every time is at most the epoch: that of the base image, else 1980-01-01.
+    FromBase,
+    /// Every time is at most this one, in seconds since 1970.
+    Epoch(i64),
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self {
+            target: None,
+            build_args: BTreeMap::new(),
+            platforms: vec![Platform::host()],
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            cache: CacheUse::All,
+            network: Network::Host,
+            squash: false,
+            jobs: std::thread::available_parallelism().map_or(2, |count| count.get().max(2)),
+            secrets: BTreeMap::new(),
+            ssh: BTreeMap::new(),
+            reproducible: Reproducible::No,
+            extra_hosts: vec![],
+            shm_size: None,
+            rlimits: vec![],
+            entitlements: BTreeSet::new(),
+            keep_failed: false,
+        }
+    }
+}
+
+/// A context beside the main one, or in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContextSource {
+    /// A directory, with the `.dockerignore` that it holds.
+    Directory(PathBuf),
+    /// An image, by whatever name the resolver understands.
+    Image(String),
+    /// No files at all.
+    Empty,
+}
+
+/// Finds base images. The binary looks in the local store, in layouts, archives and registries.
+pub trait BaseResolver: Sync {
+    /// The image called `name` for `platform`.
+    ///
+    /// # Errors
+    /// If there is none, or not for this platform, or it cannot be read.
+    fn resolve(&self, name: &str, platform: &Platform) -> Result<Image, SourceError>;
+}
+
+/// What a build needs.
+#[derive(Clone, Copy)]
+pub struct BuildContext<'a> {
+    /// Where layers, snapshots and results are kept.
+    pub store: &'a Store,
+    /// The main context.
+    pub context: &'a ContextSource,
+    /// The ignore file that takes the place of the main context's own: `<Dockerfile>.dockerignore`.
+    pub ignore: Option<&'a [u8]>,
+    /// Contexts by name.
+    pub named: &'a BTreeMap<String, ContextSource>,
+    /// Where base images come from.
+    pub resolver: &'a dyn BaseResolver,
+    /// For ADD with a URL.
+    pub client: &'a kiln_fetch::Client,
+    /// Who watches.
+    pub observer: &'a dyn Observer,
+    /// How it is stopped.
+    pub cancel: &'a Cancel,
+}

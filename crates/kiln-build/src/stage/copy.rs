@@ -1,0 +1,301 @@
+//! COPY and WORKDIR: layers made of entries, without a root file system.
+
+use std::sync::Arc;
+
+use kiln_dockerfile::evaluate::{
+    CopySource, Destination as To, EvaluatedCopy, HeredocFile, PathSource,
+};
+use kiln_layer::{LayerIndex, Tree};
+use kiln_run::resolve_user;
+
+use super::{Shared, Worker, key_on};
+use crate::copy::place::{Destination, Placement};
+use crate::copy::select::{Chosen, Request, digest, select};
+use crate::copy::{Attributes, Times};
+use crate::error::StepError;
+use crate::event::{Event, StepId};
+use crate::files::{Files, MemoryFiles};
+
+/// Files from one place that go to the destination.
+pub(super) struct Part<'a> {
+    pub(super) files: Arc<dyn Files + 'a>,
+    pub(super) chosen: Vec<Chosen>,
+    /// Owners and modes of this part stay as they are whatever the flags say; archives are like that
+    /// unless `--chown` is given.
+    pub(super) from_archive: bool,
+}
+
+impl<'a, 'b: 'a> Worker<'a, 'b> {
+    /// COPY.
+    pub(super) fn copy(
+        &self,
+        step: StepId,
+        copy: &EvaluatedCopy,
+    ) -> Result<Arc<LayerIndex>, StepError> {
+        let mut parts = vec![];
+        let paths: Vec<&PathSource> = copy.sources.iter().filter_map(as_path).collect();
+        if !paths.is_empty() {
+            let files = self.shared.files(copy.from.as_ref())?;
+            let request = Request {
+                sources: &paths,
+                excludes: &copy.to.excludes,
+                parents: copy.parents,
+            };
+            let chosen = select(&*files, &request)?;
+            parts.push(Part {
+                files,
+                chosen,
+                from_archive: false,
+            });
+        }
+        parts.extend(heredocs(
+            copy.sources.iter().filter_map(as_heredoc),
+            &copy.to,
+        )?);
+        self.place(step, "copy", copy.sources.len() > 1, parts, &copy.to)
+    }
+
+    /// Finds or makes the layer that puts `parts` at the destination.
+    pub(super) fn place(
+        &self,
+        step: StepId,
+        kind: &str,
+        several: bool,
+        parts: Vec<Part<'a>>,
+        to: &To,
+    ) -> Result<Arc<LayerIndex>, StepError> {
+        let below = (!to.link).then_some(&self.state);
+        let mut key = key_on(kind, below, self.state.epoch);
+        key.text(&to.path).number(u64::from(several));
+        key.optional(to.chown.as_deref())
+            .optional(to.chmod.as_deref());
+        for part in &parts {
+            let (owner, mode) = (to.chown.is_some(), to.chmod.is_some());
+            key.digest(&digest(&*part.files, &part.chosen, owner, mode)?);
+        }
+        self.cached(step, &key.finish(), || {
+            self.write_parts(step, several, &parts, to)
+        })
+    }
+
+    fn write_parts(
+        &self,
+        step: StepId,
+        several: bool,
+        parts: &[Part<'a>],
+        to: &To,
+    ) -> Result<Arc<LayerIndex>, StepError> {
+        let tree = self.tree()?;
+        let attributes = Attributes::parse(to.chown.as_deref(), to.chmod.as_deref(), &tree)?;
+        let image = if to.link { None } else { Some(&tree) };
+        let observer = self.shared.build.observer;
+        self.shared.write_layer(|writer| {
+            let mut placement = Placement::default();
+            let clamp = Attributes {
+                time: at_most(self.state.epoch),
+                ..Attributes::default()
+            };
+            for part in parts {
+                let time = times(&*part.files, self.state.epoch);
+                let attributes = Attributes {
+                    time,
+                    ..attributes.clone()
+                };
+                let dest = Destination {
+                    path: &to.path,
+                    image,
+                    attributes: &attributes,
+                };
+                placement.add(
+                    &*part.files,
+                    &part.chosen,
+                    several || part.from_archive,
+                    &dest,
+                )?;
+            }
+            let (total, mut done) = (placement.total_bytes(), 0);
+            placement.write(writer, &clamp, &mut |bytes| {
+                done += bytes;
+                observer.event(&Event::Progress {
+                    step,
+                    done,
+                    total: Some(total),
+                });
+            })?;
+            Ok(())
+        })
+    }
+
+    /// WORKDIR: makes the directory where there is none, and a layer in any case but for `/`.
+    pub(super) fn workdir(
+        &mut self,
+        step: StepId,
+        path: &str,
+    ) -> Result<Option<Arc<LayerIndex>>, StepError> {
+        self.state.config.config.working_dir = path.to_owned();
+        if path == "/" {
+            return Ok(None);
+        }
+        let user = self.state.config.config.user.clone();
+        let mut key = key_on("workdir", Some(&self.state), self.state.epoch);
+        key.text(path).text(&user);
+        let layer = self.cached(step, &key.finish(), || {
+            let tree = self.tree()?;
+            let user = resolve_user(&tree, &user)?;
+            self.make_directory(path, (user.uid, user.gid), &tree)
+        })?;
+        Ok(Some(layer))
+    }
+
+    fn make_directory(
+        &self,
+        path: &str,
+        owner: (u32, u32),
+        tree: &Tree,
+    ) -> Result<Arc<LayerIndex>, StepError> {
+        // Implicit directories take the time of what is in them; this one has nothing in it, so its time is
+        // given: the epoch, or 1970, which unlike the clock is the same in every build.
+        let attributes = Attributes {
+            time: at_most(self.state.epoch),
+            ..Attributes::default()
+        };
+        let dest = Destination {
+            path,
+            image: Some(tree),
+            attributes: &attributes,
+        };
+        self.shared.write_layer(|writer| {
+            let mut placement = Placement::default();
+            placement.make_directory(owner, &dest)?;
+            placement.write(writer, &attributes, &mut |_| {})?;
+            Ok(())
+        })
+    }
+}
+
+impl Shared<'_, '_> {
+    /// A layer that holds all of `files`, as `COPY --link . /` would make it.
+    pub(super) fn everything_as_layer(
+        &self,
+        files: &dyn Files,
+        epoch: Option<i64>,
+    ) -> Result<Arc<LayerIndex>, StepError> {
+        self.subtree_as_layer(files, "", epoch)
+    }
+
+    /// A layer that holds what is at `source` of `files`: a directory's contents at the root, a file by its
+    /// name.
+    pub(super) fn subtree_as_layer(
+        &self,
+        files: &dyn Files,
+        source: &str,
+        epoch: Option<i64>,
+    ) -> Result<Arc<LayerIndex>, StepError> {
+        let path = PathSource {
+            written: format!("/{source}"),
+            base: String::new(),
+            path: source.to_owned(),
+            wildcard: false,
+        };
+        let request = Request {
+            sources: &[&path],
+            excludes: &[],
+            parents: false,
+        };
+        let chosen = select(files, &request)?;
+        let mut key = key_on("subtree", None, epoch);
+        key.digest(&digest(files, &chosen, false, false)?);
+        let key = key.finish();
+        let _turn = self.in_flight.enter(key);
+        if let Some(layer) = self.known_layer(&key, true)? {
+            return Ok(layer);
+        }
+        let attributes = Attributes {
+            time: times(files, epoch),
+            ..Attributes::default()
+        };
+        let dest = Destination {
+            path: "/",
+            image: None,
+            attributes: &attributes,
+        };
+        let layer = self.write_layer(|writer| {
+            let mut placement = Placement::default();
+            placement.add(files, &chosen, false, &dest)?;
+            placement.write(writer, &attributes, &mut |_| {})?;
+            Ok(())
+        })?;
+        self.remember_layer(&key, &layer)?;
+        Ok(layer)
+    }
+}
+
+fn as_path(source: &CopySource) -> Option<&PathSource> {
+    match source {
+        CopySource::Path(path) => Some(path),
+        CopySource::Heredoc(_) => None,
+    }
+}
+
+fn as_heredoc(source: &CopySource) -> Option<&HeredocFile> {
+    match source {
+        CopySource::Path(_) => None,
+        CopySource::Heredoc(file) => Some(file),
+    }
+}
+
+/// The heredocs of an instruction as files, if there are any.
+pub(super) fn heredocs<'f>(
+    files: impl Iterator<Item = &'f HeredocFile>,
+    to: &To,
+) -> Result<Option<Part<'static>>, StepError> {
+    let contents: Vec<(Vec<u8>, Vec<u8>)> = files
+        .map(|file| {
+            (
+                file.name.clone().into_bytes(),
+                file.content.clone().into_bytes(),
+            )
+        })
+        .collect();
+    if contents.is_empty() {
+        return Ok(None);
+    }
+    let paths: Vec<PathSource> = contents
+        .iter()
+        .map(|(name, _)| {
+            let name = String::from_utf8_lossy(name).into_owned();
+            PathSource {
+                written: name.clone(),
+                base: String::new(),
+                path: name,
+                wildcard: false,
+            }
+        })
+        .collect();
+    let files: Arc<dyn Files> = Arc::new(MemoryFiles::new(contents));
+    let paths: Vec<&PathSource> = paths.iter().collect();
+    let request = Request {
+        sources: &paths,
+        excludes: &to.excludes,
+        parents: false,
+    };
+    let chosen = select(&*files, &request)?;
+    Ok(Some(Part {
+        files,
+        chosen,
+        from_archive: false,
+    }))
+}
+
+fn times(files: &dyn Files, epoch: Option<i64>) -> Times {
+    let Some(epoch) = epoch else {
+        return files.fixed_time().map_or(Times::Keep, Times::Exactly);
+    };
+    files
+        .reproducible_time(epoch)
+        .map_or(Times::AtMost(epoch), Times::Exactly)
+}
+
+fn at_most(epoch: Option<i64>) -> Times {
+    epoch.map_or(Times::Keep, Times::AtMost)
+}

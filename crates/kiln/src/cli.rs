@@ -1,0 +1,97 @@
+//! The command line: global options, and one variant for each verb.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+use crate::environment::Environment;
+use crate::rootless;
+use crate::ui::report::Report;
+
+/// Build, keep and run container images: no daemon, no root, one binary.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kiln",
+    version,
+    about,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+struct Cli {
+    /// Where images and the build cache are kept [default: $KILN_HOME, else
+    /// $XDG_DATA_HOME/kiln, as root /var/lib/kiln]
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Build(Box<commands::build::BuildArgs>),
+    Run(commands::run::RunArgs),
+    Images(commands::images::ImagesArgs),
+    Inspect(commands::inspect::InspectArgs),
+    History(commands::history::HistoryArgs),
+    Tag(commands::tag::TagArgs),
+    Rmi(commands::rmi::RmiArgs),
+    Save(commands::save::SaveArgs),
+    Load(commands::load::LoadArgs),
+    Import(commands::import::ImportArgs),
+    Df(commands::df::DfArgs),
+    Prune(commands::prune::PruneArgs),
+    Verify(commands::verify::VerifyArgs),
+    Doctor(commands::doctor::DoctorArgs),
+    Completions(commands::completions::CompletionsArgs),
+}
+
+impl Command {
+    /// Whether the command needs to own files of other users, as unpacking layers does, and so must
+    /// have a user namespace when it is not run by root. It must be entered before any thread starts.
+    fn needs_namespace(&self) -> bool {
+        match self {
+            Self::Build(args) => !args.check,
+            Self::Run(_) | Self::Prune(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// The structure behind `--help`, for completions.
+pub(crate) fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
+/// Reads the command line and does what it says.
+pub(crate) fn run() -> Result<ExitCode, Report> {
+    let cli = Cli::parse();
+    let environment = Environment::read(cli.home)?;
+    let namespace = match cli.command.needs_namespace() {
+        true => rootless::enter()?,
+        false => None,
+    };
+    let context = commands::Context {
+        environment,
+        namespace,
+    };
+    match cli.command {
+        Command::Build(args) => commands::build::build(&context, &args),
+        Command::Run(args) => commands::run::run(&context, &args),
+        Command::Images(args) => commands::images::images(&context, &args),
+        Command::Inspect(args) => commands::inspect::inspect(&context, &args),
+        Command::History(args) => commands::history::history(&context, &args),
+        Command::Tag(args) => commands::tag::tag(&context, &args),
+        Command::Rmi(args) => commands::rmi::rmi(&context, &args),
+        Command::Save(args) => commands::save::save(&context, &args),
+        Command::Load(args) => commands::load::load(&context, &args),
+        Command::Import(args) => commands::import::import(&context, &args),
+        Command::Df(args) => commands::df::df(&context, &args),
+        Command::Prune(args) => commands::prune::prune(&context, &args),
+        Command::Verify(args) => commands::verify::verify(&context, &args),
+        Command::Doctor(args) => commands::doctor::doctor(&context, &args),
+        Command::Completions(args) => commands::completions::completions(&args),
+    }
+}

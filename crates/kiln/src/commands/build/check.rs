@@ -1,0 +1,58 @@
+//! Reading the Dockerfile, and `--check`: the advice that needs no build.
+
+use std::process::ExitCode;
+
+use kiln_dockerfile::{Diagnostic, Dockerfile, Severity, SourceFile};
+
+use super::BuildArgs;
+use super::inputs::Inputs;
+use crate::ui::{self, report::Report};
+
+/// Parses the Dockerfile. Errors end the command here, each with its place; warnings are handed on.
+pub(super) fn parse(source: &SourceFile) -> Result<(Dockerfile, Vec<Diagnostic>), Report> {
+    let parsed = kiln_dockerfile::parse(source);
+    let (errors, warnings): (Vec<_>, Vec<_>) = parsed
+        .diagnostics
+        .into_iter()
+        .partition(|d| d.severity == Severity::Error);
+    if errors.is_empty() {
+        return Ok((parsed.file, warnings));
+    }
+    for error in &errors {
+        ui::note(&error.render(source));
+    }
+    Err(Report::new(format!(
+        "{} has {} error(s)",
+        source.name,
+        errors.len()
+    )))
+}
+
+/// Prints all advice. The exit code is 1 if the file's own `# check=error=true` makes it count.
+pub(super) fn check(
+    inputs: &Inputs,
+    dockerfile: &Dockerfile,
+    mut findings: Vec<Diagnostic>,
+    args: &BuildArgs,
+) -> Result<ExitCode, Report> {
+    findings.extend(kiln_dockerfile::check::check(
+        dockerfile,
+        &inputs.check_facts(args),
+    ));
+    findings.sort_by_key(|finding| finding.span.start);
+    for finding in &findings {
+        ui::print(&format!("{}\n", finding.render(&inputs.dockerfile)))?;
+    }
+    if findings.is_empty() {
+        ui::print(&format!(
+            "{}: nothing to complain about\n",
+            inputs.dockerfile.name
+        ))?;
+    } else if findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error)
+    {
+        return Err(Report::new(format!("{} finding(s)", findings.len())));
+    }
+    Ok(ExitCode::SUCCESS)
+}

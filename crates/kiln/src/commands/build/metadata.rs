@@ -1,0 +1,20 @@
+//! `--metadata-file`: facts about the result, under the keys that buildx uses.
+
+use kiln_build::Built;
+use kiln_oci::Reference;
+use serde_json::json;
+
+/// The file's content.
+pub(super) fn metadata(built: &Built, names: &[Reference]) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let mut value = json!({
+        "containerimage.digest": built.descriptor.digest,
+        "containerimage.descriptor": built.descriptor,
+        "image.name": names.join(","),
+        "kiln.platforms": built.images.iter().map(|image| image.platform.to_string()).collect::<Vec<_>>(),
+    });
+    if let [image] = &built.images[..] {
+        value["containerimage.config.digest"] = json!(image.config.digest);
+    }
+    format!("{value:#}\n")
+}

@@ -1,0 +1,282 @@
+//! `kiln build`: from a Dockerfile to an image.
+
+mod check;
+pub(crate) mod inputs;
+mod metadata;
+pub(crate) mod output;
+mod reproduce;
+mod resolver;
+mod shell;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use kiln_build::{BuildContext, BuildError, Built, Cancel, SelectError, StepError};
+use kiln_dockerfile::{Diagnostic, SourceFile};
+use kiln_oci::Reference;
+
+use super::Context;
+use crate::ui::progress::{Display, Progress, display};
+use crate::ui::{self, report::Report};
+
+/// Build an image from a Dockerfile
+///
+/// CONTEXT is a directory, `-` for a tar archive or a Dockerfile on standard input, or the URL of an archive
+/// or a git repository. The image goes to the store unless --output says otherwise.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BuildArgs {
+    /// Where the files come from
+    #[arg(default_value = ".")]
+    context: String,
+    /// The Dockerfile [default: CONTEXT/Dockerfile]; `-` reads it from standard input
+    #[arg(long, short, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Name of the image; may be repeated
+    #[arg(long, short, value_name = "NAME")]
+    tag: Vec<String>,
+    /// Stage to build [default: the last one]
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    /// Value for an ARG; without `=` it is taken from the environment
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    build_arg: Vec<String>,
+    /// A further context, or another image in the place of one that the Dockerfile names:
+    /// NAME=DIRECTORY, NAME=docker-image://IMAGE, NAME=oci-layout://PATH[:TAG], NAME=docker-archive://FILE
+    #[arg(long, value_name = "NAME=SOURCE")]
+    build_context: Vec<String>,
+    /// A secret for RUN --mount=type=secret: id=ID[,src=FILE][,env=VARIABLE]
+    #[arg(long, value_name = "SPEC")]
+    secret: Vec<String>,
+    /// An ssh agent for RUN --mount=type=ssh: `default` or ID=SOCKET
+    #[arg(long, value_name = "SPEC")]
+    ssh: Vec<String>,
+    /// Label for the image
+    #[arg(long, value_name = "NAME=VALUE")]
+    label: Vec<String>,
+    /// Annotation for the manifest
+    #[arg(long, value_name = "NAME=VALUE")]
+    annotation: Vec<String>,
+    /// What to build for, for example linux/amd64,linux/arm64
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    platform: Vec<String>,
+    /// Use no earlier results
+    #[arg(long)]
+    no_cache: bool,
+    /// Use no earlier results of these stages
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    no_cache_filter: Vec<String>,
+    /// Network of RUN steps: `default` and `host` are the host's, `none` is loopback only
+    #[arg(long, value_name = "MODE", default_value = "default")]
+    network: String,
+    /// Further line for /etc/hosts in RUN steps
+    #[arg(long, value_name = "NAME:ADDRESS")]
+    add_host: Vec<String>,
+    /// Size of /dev/shm in RUN steps
+    #[arg(long, value_name = "SIZE")]
+    shm_size: Option<ui::size::Size>,
+    /// Resource limit of RUN steps: NAME=SOFT[:HARD]
+    #[arg(long, value_name = "LIMIT")]
+    ulimit: Vec<String>,
+    /// What RUN steps may ask for: network.host, security.insecure
+    #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
+    allow: Vec<String>,
+    /// Make one layer of those that this build adds
+    #[arg(long)]
+    squash: bool,
+    /// Steps that work at once [default: the number of processors, at least 2]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Where the result goes: type=oci|docker|tar|local|store with dest=PATH, compression=zstd|gzip|none,
+    /// compression-level=N; a bare path means type=local
+    #[arg(long, short, value_name = "SPEC")]
+    output: Vec<String>,
+    /// Write the image's id to a file
+    #[arg(long, value_name = "FILE")]
+    iidfile: Option<PathBuf>,
+    /// Write facts about the result to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+    /// Give the same digest for the same input: times come from SOURCE_DATE_EPOCH, else from the base image
+    #[arg(long)]
+    reproducible: bool,
+    /// Build twice without the cache and show the first difference; implies --reproducible
+    #[arg(long)]
+    check_reproducible: bool,
+    /// Only check the Dockerfile
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// After a failed RUN, start a shell where it failed
+    #[arg(long)]
+    shell_on_fail: bool,
+    /// How to show progress
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    progress: Progress,
+    /// Print nothing but the image's id
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Builds, stores and names the image.
+pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Report> {
+    let names: Vec<Reference> = args
+        .tag
+        .iter()
+        .map(|name| name.parse())
+        .collect::<Result<_, _>>()?;
+    let outputs = output::parse_all(&args.output, &context.environment)?;
+    let inputs = inputs::read(context, args)?;
+    let (dockerfile, warnings) = check::parse(&inputs.dockerfile)?;
+    if args.check {
+        return check::check(&inputs, &dockerfile, warnings, args);
+    }
+    let options = inputs::options(context, args, &dockerfile)?;
+    let store = context.store()?;
+    let progress = if args.quiet {
+        Progress::Quiet
+    } else {
+        args.progress
+    };
+    let display: Arc<dyn Display> = display(progress, context.environment.color).into();
+    let cancel = Arc::new(Cancel::new());
+    watch_signals(Arc::clone(&cancel))?;
+    let resolver = resolver::Resolver::new(&store, &context.environment);
+    let client = inputs::client(&context.environment)?;
+    let build_context = BuildContext {
+        store: &store,
+        context: &inputs.context,
+        ignore: inputs.ignore.as_deref(),
+        named: &inputs.named,
+        resolver: &resolver,
+        client: &client,
+        observer: &*display,
+        cancel: &cancel,
+    };
+    let result = if args.check_reproducible {
+        reproduce::twice(&build_context, &dockerfile, &options)
+    } else {
+        kiln_build::build(&build_context, &dockerfile, &options)
+    };
+    let failed_steps = display.finish();
+    let built = match result {
+        Ok(built) => built,
+        Err(error) => {
+            for step in failed_steps {
+                ui::note(&format!("---- {}\n{}\n----", step.name, step.log));
+            }
+            return fail(&store, error, &inputs.dockerfile, args);
+        }
+    };
+    finish(context, args, &store, &built, &names, &outputs)
+}
+
+/// Names the image, writes it where it shall go, and says what it is.
+fn finish(
+    context: &Context,
+    args: &BuildArgs,
+    store: &kiln_store::Store,
+    built: &Built,
+    names: &[Reference],
+    outputs: &[output::Output],
+) -> Result<ExitCode, Report> {
+    for name in names {
+        store.set_reference(name, &built.descriptor)?;
+    }
+    let id = built.id();
+    for output in outputs {
+        output::write(store, built, names, output)?;
+    }
+    if let Some(file) = &args.iidfile {
+        std::fs::write(context.environment.absolute(file), id.to_string())?;
+    }
+    if let Some(file) = &args.metadata_file {
+        let text = metadata::metadata(built, names);
+        std::fs::write(context.environment.absolute(file), text)?;
+    }
+    if args.quiet {
+        ui::print(&format!("{id}\n"))?;
+    } else {
+        let names: Vec<String> = names.iter().map(Reference::familiar).collect();
+        let named = if names.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", names.join(" "))
+        };
+        ui::print(&format!("built {}{named}\n", built.descriptor.digest))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells what went wrong, with the place in the Dockerfile where there is one.
+fn fail(
+    store: &kiln_store::Store,
+    error: BuildError,
+    source: &SourceFile,
+    args: &BuildArgs,
+) -> Result<ExitCode, Report> {
+    match error {
+        BuildError::Dockerfile(diagnostics) => {
+            for diagnostic in &diagnostics {
+                ui::note(&diagnostic.render(source));
+            }
+            Err(Report::new("the Dockerfile has errors"))
+        }
+        BuildError::Cancelled => Err(Report::interrupted()),
+        BuildError::Step {
+            step,
+            span,
+            source: cause,
+        } => {
+            ui::note(&Diagnostic::error(span, cause.to_string()).render(source));
+            let failed_command = matches!(*cause, StepError::Exit { .. });
+            if let Some(kept) = cause.kept() {
+                shell::shell(store, kept)?;
+            }
+            let hints = hints(&cause);
+            let mut report = Report::from(BuildError::Step {
+                step,
+                span,
+                source: cause,
+            });
+            if failed_command && !args.shell_on_fail {
+                report = report.hint("`kiln build --shell-on-fail` starts a shell at that point");
+            }
+            Err(hints.into_iter().fold(report, Report::hint))
+        }
+        other => Err(other.into()),
+    }
+}
+
+/// Advice that the cause of a failed step brings along.
+fn hints(cause: &StepError) -> Vec<String> {
+    match cause {
+        StepError::Spawn(error) => error.hint().map(str::to_owned).into_iter().collect(),
+        StepError::Download(error) => error.hint().map(|hint| hint.to_string()).into_iter().collect(),
+        StepError::Select(SelectError::NotFound { similar: Some(similar), .. }) => {
+            vec![format!("did you mean `{similar}`?")]
+        }
+        StepError::Select(SelectError::NotFound { place, .. }) if place == "the build context" => {
+            vec!["it may not exist, or .dockerignore may leave it out".to_owned()]
+        }
+        StepError::Base(kiln_oci::SourceError::NotFound { .. }) => vec![
+            "kiln does not pull from registries yet: `kiln load` an archive, `kiln import` a root file              system, or name another source with --build-context"
+                .to_owned(),
+        ],
+        _ => vec![],
+    }
+}
+
+/// Makes Ctrl-C and a polite kill stop the build; a second one ends kiln at once.
+fn watch_signals(cancel: Arc<Cancel>) -> Result<(), Report> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if cancel.is_cancelled() {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+            cancel.cancel();
+        }
+    });
+    Ok(())
+}

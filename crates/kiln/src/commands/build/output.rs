@@ -1,0 +1,234 @@
+//! `--output`: where a result goes and in which form.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use kiln_build::Built;
+use kiln_layer::Compression;
+use kiln_oci::{Image, Reference};
+use kiln_store::{Lease, Store, archive, export, layout};
+
+use crate::environment::Environment;
+use crate::ui::report::Report;
+
+/// One place for the result.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    /// In which form.
+    pub(crate) format: Format,
+    /// Where to; `-` is standard output, and the store needs none.
+    pub(crate) dest: Option<PathBuf>,
+    /// How layers are compressed that are not yet.
+    pub(crate) compression: Compression,
+}
+
+/// The forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A tar archive of an OCI layout.
+    Oci,
+    /// An OCI layout as a directory.
+    OciDirectory,
+    /// What `docker load` reads.
+    Docker,
+    /// The root file system as a tar archive.
+    Tar,
+    /// The root file system as files.
+    Local,
+    /// The local store, where every result is anyway.
+    Store,
+}
+
+/// Reads all `--output`s.
+pub(super) fn parse_all(
+    specs: &[String],
+    environment: &Environment,
+) -> Result<Vec<Output>, Report> {
+    specs.iter().map(|spec| parse(spec, environment)).collect()
+}
+
+fn parse(spec: &str, environment: &Environment) -> Result<Output, Report> {
+    if spec == "-" {
+        let compression = Compression::None;
+        return Ok(Output {
+            format: Format::Tar,
+            dest: Some("-".into()),
+            compression,
+        });
+    }
+    if !spec.contains('=') {
+        let dest = Some(environment.absolute(spec));
+        return Ok(Output {
+            format: Format::Local,
+            dest,
+            compression: Compression::None,
+        });
+    }
+    let (mut kind, mut dest, mut compression, mut level, mut tar) = (None, None, None, None, true);
+    for field in spec.split(',') {
+        let (key, value) = field.split_once('=').ok_or_else(|| {
+            Report::usage(format!("--output {spec}: `{field}` should be KEY=VALUE"))
+        })?;
+        match key {
+            "type" => kind = Some(value),
+            "dest" => dest = Some(PathBuf::from(value)),
+            "compression" => compression = Some(value),
+            "compression-level" => {
+                level = Some(value.parse().map_err(|_| {
+                    Report::usage(format!(
+                        "--output {spec}: the level `{value}` is not a number"
+                    ))
+                })?);
+            }
+            "tar" => tar = value != "false",
+            _ => {
+                return Err(Report::usage(format!(
+                    "--output {spec}: unknown key `{key}`"
+                )));
+            }
+        }
+    }
+    let format = match kind {
+        Some("oci") if tar => Format::Oci,
+        Some("oci") => Format::OciDirectory,
+        Some("docker") => Format::Docker,
+        Some("tar") => Format::Tar,
+        Some("local") => Format::Local,
+        Some("store" | "image") => Format::Store,
+        Some("registry") => {
+            return Err(Report::usage("--output type=registry is not there yet")
+                .hint("write an OCI layout (type=oci) and copy it with another tool"));
+        }
+        other => {
+            return Err(Report::usage(format!(
+                "--output: type `{}` is none of oci, docker, tar, local, store",
+                other.unwrap_or_default()
+            )));
+        }
+    };
+    if dest.is_none() && format != Format::Store {
+        return Err(Report::usage(format!(
+            "--output {spec}: where to? add dest=PATH"
+        )));
+    }
+    // Docker before version 23 does not read zstd.
+    let default = if format == Format::Docker {
+        "gzip"
+    } else {
+        "zstd"
+    };
+    let compression = Compression::parse(compression.unwrap_or(default), level)?;
+    let dest = dest.map(|dest| match dest.as_os_str() == "-" {
+        true => dest,
+        false => environment.absolute(dest),
+    });
+    Ok(Output {
+        format,
+        dest,
+        compression,
+    })
+}
+
+/// Writes all images of a build.
+pub(super) fn write(
+    store: &Store,
+    built: &Built,
+    names: &[Reference],
+    output: &Output,
+) -> Result<(), Report> {
+    let several = built.images.len() > 1;
+    if several && matches!(output.format, Format::Oci | Format::OciDirectory) {
+        let images: Vec<Image> = built
+            .images
+            .iter()
+            .map(|image| store.image_at(&image.manifest))
+            .collect::<Result<_, _>>()?;
+        return write_layout(store, &built.lease, &images, names, output);
+    }
+    for built_image in &built.images {
+        let image = store.image_at(&built_image.manifest)?;
+        let mut output = output.clone();
+        if several {
+            let stem = built_image.platform.file_stem();
+            output.dest = output.dest.map(|dest| match output.format {
+                Format::Local => dest.join(stem),
+                _ => dest.with_added_extension(stem),
+            });
+        }
+        write_image(store, &image, names, &output)?;
+    }
+    Ok(())
+}
+
+/// Writes one image.
+pub(crate) fn write_image(
+    store: &Store,
+    image: &Image,
+    names: &[Reference],
+    output: &Output,
+) -> Result<(), Report> {
+    let lease = store.lease()?;
+    let dest = output.dest.clone().unwrap_or_default();
+    match output.format {
+        Format::Store => {}
+        Format::Oci | Format::OciDirectory => {
+            write_layout(store, &lease, std::slice::from_ref(image), names, output)?;
+        }
+        Format::Docker => {
+            let image = export::compressed(store, &lease, image, &output.compression)?;
+            to_file(&dest, |out| Ok(archive::write_docker(&image, names, out)?))?;
+        }
+        Format::Tar => to_file(&dest, |out| Ok(export::flat_tar(store, image, out)?))?,
+        Format::Local => export::to_directory(store, image, &dest)?,
+    }
+    Ok(())
+}
+
+fn write_layout(
+    store: &Store,
+    lease: &Lease,
+    images: &[Image],
+    names: &[Reference],
+    output: &Output,
+) -> Result<(), Report> {
+    let images: Vec<Image> = images
+        .iter()
+        .map(|image| export::compressed(store, lease, image, &output.compression))
+        .collect::<Result<_, _>>()?;
+    let dest = output.dest.clone().unwrap_or_default();
+    match output.format {
+        Format::OciDirectory => layout::write_directory(&dest, &images, names)?,
+        _ => to_file(&dest, |out| Ok(layout::write_tar(&images, names, out)?))?,
+    }
+    Ok(())
+}
+
+/// Writes to `dest` by way of a temporary file beside it, so that what was there stays until the new one is
+/// whole; `-` is standard output.
+fn to_file(
+    dest: &std::path::Path,
+    fill: impl FnOnce(&mut dyn Write) -> Result<(), Report>,
+) -> Result<(), Report> {
+    if dest.as_os_str() == "-" {
+        let mut out = io::stdout().lock();
+        fill(&mut out)?;
+        return Ok(out.flush()?);
+    }
+    let mut name = dest.as_os_str().to_owned();
+    name.push(".partial");
+    let partial = PathBuf::from(name);
+    let failed =
+        |error: io::Error| Report::new(format!("cannot write `{}`: {error}", dest.display()));
+    let file = File::create(&partial).map_err(failed)?;
+    let mut out = io::BufWriter::with_capacity(1 << 20, file);
+    let result = fill(&mut out).and_then(|()| Ok(out.flush()?));
+    drop(out);
+    match result {
+        Ok(()) => std::fs::rename(&partial, dest).map_err(failed),
+        Err(error) => {
+            let _ = std::fs::remove_file(&partial);
+            Err(error)
+        }
+    }
+}
