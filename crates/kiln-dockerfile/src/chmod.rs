@@ -1,7 +1,8 @@
 //! Modes for `--chmod`: octal, or symbolic as BSD's setmode(3) has it, without a umask.
 //!
 //! BuildKit took setmode(3), so its answers are the rule: `X` asks the file's mode from before all
-//! changes (but `-X` is `-x`), `=` takes set-id bits away but not the sticky bit, and `s` and `t` do nothing for `o` alone.
+//! changes (but `-X` is `-x`), `=` takes set-id bits away but not the sticky bit, and `s` and `t` do
+//! nothing for `o` alone.
 
 const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;

@@ -241,6 +241,7 @@ impl<'a> Run<'a> {
                     let value = self.dollar()?;
                     value.chars().for_each(|character| out.push(character));
                 }
+                '<' => out.push_whole(&self.less()),
                 '\'' if !self.lexer.keep_quotes => out.push_whole(&self.single_quoted()?),
                 '"' if !self.lexer.keep_quotes => out.push_whole(&self.double_quoted()?),
                 _ => {
@@ -264,6 +265,19 @@ impl<'a> Run<'a> {
             Some('/') => Err(ExpandError::MissingEnd("/")),
             Some(_) => Err(ExpandError::MissingEnd("}")),
         }
+    }
+
+    /// `<`, or `<<` with the blanks behind it: `<< EOF` is one word.
+    fn less(&mut self) -> String {
+        let mut text = String::from("<");
+        self.characters.next();
+        if self.characters.next_if_eq(&'<').is_some() {
+            text.push('<');
+            while let Some(blank) = self.characters.next_if(|c| matches!(c, ' ' | '\t' | '\r')) {
+                text.push(blank);
+            }
+        }
+        text
     }
 
     fn single_quoted(&mut self) -> Result<String, ExpandError> {
@@ -663,6 +677,8 @@ mod tests {
             ("''", vec![]),
             ("", vec![]),
             ("$none", vec![]),
+            ("a << b c", vec!["a", "<< b", "c"]),
+            ("a < b<c", vec!["a", "<", "b<c"]),
         ] {
             assert_eq!(
                 expand_words(word, '\\', &vars()).unwrap(),

@@ -168,7 +168,11 @@ impl<'a> LineReader<'a> {
             let range = self.physical()?;
             if let Some(comment) = self.comment(range.clone()) {
                 self.comments.push(comment.clone());
-                comments.push(comment);
+                // An empty comment parts what is above it from the instruction, as a blank line does.
+                match comment.text.is_empty() {
+                    true => comments.clear(),
+                    false => comments.push(comment),
+                }
                 continue;
             }
             let start = range.start + blanks(&self.bytes[range.clone()]);

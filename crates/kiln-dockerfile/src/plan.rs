@@ -409,7 +409,7 @@ impl Planner<'_> {
         let stage = &self.file.stages[index];
         let name = stage.lower_name();
         let platform = match &stage.from.platform {
-            Some(word) => Some(self.filled(word, "platform")?),
+            Some(word) => Some(self.platform(word)?),
             None => None,
         };
         let mut planned = PlannedStage {
@@ -443,6 +443,19 @@ impl Planner<'_> {
         }));
         self.depend(&mut planned);
         Some(planned)
+    }
+
+    /// `--platform`, which must name one.
+    fn platform(&mut self, word: &Word) -> Option<String> {
+        let text = self.filled(word, "platform")?;
+        if PlatformParts::parse(&text, &self.options.target_platform).is_none() {
+            let message = format!("{text:?} is no platform");
+            let help = "write it as os/architecture[/variant], as in linux/arm64";
+            self.problems
+                .push(Diagnostic::error(word.span, message).with_help(help));
+            return None;
+        }
+        Some(text)
     }
 
     /// A word of the `FROM`, which must not come out empty.

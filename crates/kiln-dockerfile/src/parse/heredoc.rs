@@ -6,7 +6,7 @@ use crate::lines::{LineReader, LogicalLine};
 use crate::syntax::Heredoc;
 
 /// A word that opens a here-document.
-pub(super) struct Opening {
+pub(crate) struct Opening {
     pub(super) name: String,
     expand: bool,
     strip_tabs: bool,
@@ -27,7 +27,7 @@ const RAW: Lexer = Lexer {
 };
 
 /// Reads `[n]<<[-]NAME`; the name may be quoted, in whole or in part.
-pub(super) fn opening(word: &str) -> Option<Opening> {
+pub(crate) fn opening(word: &str) -> Option<Opening> {
     let digits = word.len() - word.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let rest = word[digits..].strip_prefix("<<")?;
     let (strip_tabs, rest) = match rest.strip_prefix('-') {
@@ -42,11 +42,19 @@ pub(super) fn opening(word: &str) -> Option<Opening> {
     let [name] = names.as_slice() else {
         return None;
     };
-    let raw = RAW.words(rest, &NoVariables).ok()?;
+    // What is quoted shows in what stays when quotes stay; escaped quotes stay either way.
+    let raw = Lexer {
+        raw_quotes: true,
+        ..LEXER
+    }
+    .words(rest, &NoVariables)
+    .ok()?;
+    let quotes = |word: &String| word.matches(['\'', '"']).count();
+    let expand = raw.first().map(quotes) == Some(quotes(name));
     let descriptor = word[..digits].parse().unwrap_or(0);
     Some(Opening {
-        expand: raw.first() == Some(name),
         name: name.clone(),
+        expand,
         strip_tabs,
         descriptor,
     })

@@ -96,6 +96,8 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn new(line: &'a LogicalLine, start: usize, escape: char) -> Result<Parts<'a>, Diagnostic> {
+        let blanks = line.text[start..].len() - line.text[start..].trim_start().len();
+        let start = start + blanks;
         let text = &line.text[start..];
         let length = text.find(is_blank).unwrap_or(text.len());
         let keyword = word(line, start..start + length);

@@ -6,7 +6,7 @@
 mod directives;
 mod files;
 mod flags;
-mod heredoc;
+pub(crate) mod heredoc;
 mod instruction;
 mod run;
 mod words;

@@ -29,7 +29,7 @@ pub(super) fn run(
         return Err(Diagnostic::error(at, "RUN [] names no program"));
     }
     let network = one_of(
-        flags.text("network"),
+        flags.texts("network").next(),
         "network",
         &[
             ("default", NetworkMode::Default),
@@ -38,7 +38,7 @@ pub(super) fn run(
         ],
     )?;
     let security = one_of(
-        flags.text("security"),
+        flags.texts("security").next(),
         "security",
         &[
             ("sandbox", SecurityMode::Sandbox),

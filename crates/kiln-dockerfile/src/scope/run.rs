@@ -5,6 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::evaluate::{EvaluatedRun, Mount, MountKind, RunForm, Script};
 use crate::expand::Lexer;
 use crate::mount::{self, Settings, Type};
+use crate::parse::heredoc;
 use crate::plan::Origin;
 use crate::syntax::{CommandLine, Heredoc, Instruction, MountFlag, Run};
 
@@ -191,8 +192,7 @@ fn ssh(settings: &Settings) -> MountKind {
 
 /// Whether a command is nothing but the opening of a here-document.
 fn is_sole(text: &str) -> bool {
-    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    rest.starts_with("<<") && !text.contains(char::is_whitespace) && rest[2..].find('<').is_none()
+    heredoc::opening(text).is_some()
 }
 
 /// The command with its here-documents behind it, for a shell that knows them.

@@ -245,7 +245,14 @@ fn heredocs() {
         ),
         ("RUN echo $((1<<2))", vec![], "echo $((1<<2))"),
         ("RUN cat <<<EOF", vec![], "cat <<<EOF"),
-        ("RUN cat << EOF", vec![], "cat << EOF"),
+        (
+            "RUN cat << EOF\na\nEOF",
+            vec![("EOF", "a\n", true)],
+            "cat << EOF",
+        ),
+        ("RUN <<eo\\'f\neo'f", vec![("eo'f", "", true)], "<<eo\\'f"),
+        ("RUN <<'a b'\na b", vec![("a b", "", false)], "<<'a b'"),
+        ("RUN <<$x\n$x", vec![("$x", "", true)], "<<$x"),
         ("RUN echo \"<<EOF\"", vec![], "echo \"<<EOF\""),
         ("RUN a<<EOF", vec![], "a<<EOF"),
         (

@@ -242,6 +242,11 @@ fn impossible_plans() {
             "base name ($BASE) should not be blank (BASE has no value here: declare it with ARG before the first FROM, or pass --build-arg BASE=…)",
         ),
         ("FROM ${a", None, "syntax error: missing '}'"),
+        (
+            "FROM --platform=foo a",
+            None,
+            "\"foo\" is no platform (write it as os/architecture[/variant], as in linux/arm64)",
+        ),
         ("ARG a=${b:?needed}\nFROM a", None, "b: needed"),
     ] {
         let options = PlanOptions {
