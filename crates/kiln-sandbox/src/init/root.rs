@@ -81,12 +81,14 @@ pub(crate) fn mount_overlay(overlay: &Overlay) -> Result<OwnedFd, SetUpError> {
         }
         None => attributes |= MountAttrFlags::MOUNT_ATTR_RDONLY,
     }
-    for option in ["redirect_dir", "metacopy", "index"] {
-        // A kernel that was built without one of them does what "off" means.
-        let _ = fsconfig_set_string(&fs, option, "off");
-    }
     if crate::userns::inside() {
+        // It implies that directories are not redirected, and conflicts with saying so.
         fsconfig_set_flag(&fs, "userxattr").map_err(failed)?;
+    } else {
+        for option in ["redirect_dir", "metacopy", "index"] {
+            // A kernel that was built without one of them does what "off" means.
+            let _ = fsconfig_set_string(&fs, option, "off");
+        }
     }
     fsconfig_create(&fs).map_err(|errno| {
         let error = failed(errno);
