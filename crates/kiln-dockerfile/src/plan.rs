@@ -3,14 +3,19 @@
 //! The plan is made before any image is known. A base image may bring `ONBUILD` triggers, which may
 //! depend on more stages: plan again with them in [`PlanOptions::triggers`].
 
+mod globals;
+mod names;
+
+pub use globals::Globals;
+pub use names::Names;
+
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::expand::{self, Variables};
+use crate::expand::Variables;
 use crate::parse::parse_trigger;
 use crate::platform::{PlatformParts, automatic_args, is_proxy_arg, is_special_arg};
 use crate::span::Span;
 use crate::suggest;
 use crate::syntax::{Dockerfile, Instruction, InstructionKind, Word};
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the person who builds says about it.
@@ -64,10 +69,38 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Where the time of the build comes from; nothing if it is not asked for, or asked for with an empty
+    /// value.
+    pub fn source_date_epoch(&self) -> Option<SourceDateEpoch> {
+        let name = "SOURCE_DATE_EPOCH";
+        let value = match self.build_args.get(name) {
+            Some(value) => value.clone(),
+            None => self.globals.get(name)?.into_owned(),
+        };
+        match (value.as_str(), value.parse()) {
+            ("", _) => None,
+            (_, Ok(seconds)) => Some(SourceDateEpoch::Seconds(seconds)),
+            ("context", _) => Some(SourceDateEpoch::Context),
+            (name, _) => Some(SourceDateEpoch::Named(name.to_string())),
+        }
+    }
+
     /// The planned stage with this index.
     pub fn stage(&self, index: usize) -> Option<&PlannedStage> {
         self.stages.iter().find(|stage| stage.index == index)
     }
+}
+
+/// Where the time of a reproducible build comes from: the build argument `SOURCE_DATE_EPOCH`, or a global
+/// `ARG` of that name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceDateEpoch {
+    /// Seconds since 1970.
+    Seconds(i64),
+    /// The time of the build context: the commit of a git repository, or `Last-Modified` of an archive.
+    Context,
+    /// The time of a named context, or of a stage that is one remote ADD.
+    Named(String),
 }
 
 /// A stage of the plan.
@@ -100,181 +133,6 @@ pub struct PlannedStep {
     pub instruction: Instruction,
     /// Whether an `ONBUILD` trigger of the base brought it in.
     pub from_trigger: bool,
-}
-
-/// The global scope.
-#[derive(Clone, Debug, Default)]
-pub struct Globals {
-    values: BTreeMap<String, String>,
-    declared: BTreeSet<String>,
-}
-
-impl Globals {
-    /// The automatic arguments (build arguments override them), then the file's global `ARG`s.
-    ///
-    /// # Errors
-    /// A default that cannot be expanded.
-    pub fn new(file: &Dockerfile, options: &PlanOptions) -> Result<Globals, Diagnostic> {
-        let stage = match &options.target {
-            Some(target) => target.clone(),
-            None => file
-                .stages
-                .last()
-                .and_then(crate::syntax::Stage::lower_name)
-                .unwrap_or_default(),
-        };
-        let mut globals = Globals::default();
-        let (build, target) = (&options.build_platform, &options.target_platform);
-        for (name, value) in automatic_args(build, target, &stage) {
-            let value = options.build_args.get(&name).cloned().unwrap_or(value);
-            globals.values.insert(name, value);
-        }
-        for instruction in &file.global_args {
-            let InstructionKind::Arg(definitions) = &instruction.kind else {
-                continue;
-            };
-            for definition in definitions {
-                let name = &definition.name.text;
-                globals.declared.insert(name.clone());
-                let value = match (options.build_args.get(name), &definition.default) {
-                    (Some(value), _) => value.clone(),
-                    (None, Some(default)) => globals.expand(default, file.escape())?.value,
-                    (None, None) => continue,
-                };
-                globals.values.insert(name.clone(), value);
-            }
-        }
-        Ok(globals)
-    }
-
-    /// Whether a global `ARG` names it, with a value or without.
-    pub fn declares(&self, name: &str) -> bool {
-        self.declared.contains(name) || self.values.contains_key(name)
-    }
-
-    /// Expands a word of a `FROM`.
-    ///
-    /// # Errors
-    /// As [`expand::expand`], at the word.
-    pub fn expand(&self, word: &Word, escape: char) -> Result<expand::Expanded, Diagnostic> {
-        expand::expand(&word.text, escape, self)
-            .map_err(|error| Diagnostic::error(word.span, error.to_string()))
-    }
-}
-
-impl Variables for Globals {
-    fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.values
-            .get(name)
-            .map(|value| Cow::Borrowed(value.as_str()))
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.values.keys().cloned().collect()
-    }
-}
-
-/// What the names in `--from` mean.
-#[derive(Clone, Debug, Default)]
-pub struct Names {
-    stages: BTreeMap<String, usize>,
-    count: usize,
-    contexts: BTreeMap<String, String>,
-}
-
-impl Names {
-    fn new(file: &Dockerfile, contexts: &BTreeSet<String>) -> Names {
-        let mut names = Names {
-            count: file.stages.len(),
-            ..Names::default()
-        };
-        for stage in &file.stages {
-            if let Some(name) = stage.lower_name() {
-                // Of two stages with one name the last one counts.
-                names.stages.insert(name, stage.index);
-            }
-        }
-        for context in contexts {
-            names.contexts.insert(familiar(context), context.clone());
-        }
-        names
-    }
-
-    /// What `COPY --from=name` of stage `user` means: the number or name of an earlier stage, else a
-    /// named context, else an image.
-    ///
-    /// # Errors
-    /// A number without a stage, or a stage that is not defined yet.
-    pub fn copy_source(&self, word: &Word, user: usize) -> Result<Origin, Diagnostic> {
-        match word.text.parse::<i64>() {
-            Ok(number) => match usize::try_from(number)
-                .ok()
-                .filter(|index| *index < self.count)
-            {
-                Some(index) => self.earlier(word, index, user),
-                None => {
-                    let message = format!("invalid stage index {number}");
-                    Err(Diagnostic::error(word.span, message).with_help(format!(
-                        "stages are numbered from 0 to {}",
-                        self.count.saturating_sub(1)
-                    )))
-                }
-            },
-            Err(_) => self.mount_source(word, user),
-        }
-    }
-
-    /// What `from=name` of a mount in stage `user` means: as [`Names::copy_source`], without numbers.
-    ///
-    /// # Errors
-    /// A stage that is not defined yet.
-    pub fn mount_source(&self, word: &Word, user: usize) -> Result<Origin, Diagnostic> {
-        match self.stages.get(&word.text.to_ascii_lowercase()) {
-            Some(index) => self.earlier(word, *index, user),
-            None => Ok(self.image(&word.text)),
-        }
-    }
-
-    fn earlier(&self, word: &Word, index: usize, user: usize) -> Result<Origin, Diagnostic> {
-        if index < user {
-            return Ok(Origin::Stage(index));
-        }
-        let message = match index == user {
-            true => format!("stage {:?} copies from itself", word.text),
-            false => format!("stage {:?} is defined only after this one", word.text),
-        };
-        Err(Diagnostic::error(word.span, message)
-            .with_help("a stage can use only the stages above it"))
-    }
-
-    /// A name that is no stage: `scratch`, a named context or an image.
-    pub fn image(&self, name: &str) -> Origin {
-        if name == "scratch" {
-            return Origin::Scratch;
-        }
-        match self.context(name) {
-            Some(context) => Origin::Context(context.to_string()),
-            None => Origin::Image(name.to_string()),
-        }
-    }
-
-    /// The named context that overrides this name of a stage or image.
-    pub fn context(&self, name: &str) -> Option<&str> {
-        if name.eq_ignore_ascii_case("scratch") || name.eq_ignore_ascii_case("context") {
-            return None;
-        }
-        self.contexts.get(&familiar(name)).map(String::as_str)
-    }
-}
-
-/// An image's name without what may be left out: `docker.io/library/alpine:latest` is `alpine`.
-fn familiar(name: &str) -> String {
-    let name = name.strip_prefix("index.docker.io/").unwrap_or(name);
-    let name = name.strip_prefix("docker.io/").unwrap_or(name);
-    let name = name.strip_prefix("library/").unwrap_or(name);
-    name.strip_suffix(":latest")
-        .unwrap_or(name)
-        .to_ascii_lowercase()
 }
 
 /// Plans every stage, for those who look at a file without building it. What cannot be planned is left

@@ -1,19 +1,17 @@
 //! One logical line to one instruction.
 
-use super::flags::{Flags, Known, Takes};
-use super::words::{self, Json, is_blank, json, split_blanks, split_quoted, trim, word};
+mod health;
+mod pairs;
+
+use super::flags::{Flags, Takes};
+use super::words::{self, Json, is_blank, json, split_blanks, trim, word};
 use super::{NamedFrom, files, heredoc, run};
 use crate::diagnostic::Diagnostic;
-use crate::duration;
 use crate::lines::{LineReader, LogicalLine};
 use crate::span::Span;
 use crate::suggest;
-use crate::syntax::{
-    ArgDefinition, CommandLine, From, HealthTiming, Healthcheck, Heredoc, Instruction,
-    InstructionKind, KeyValue, Onbuild, Word,
-};
+use crate::syntax::{CommandLine, From, Heredoc, Instruction, InstructionKind, Onbuild, Word};
 use std::ops::Range;
-use std::time::Duration;
 
 /// Every instruction's name.
 const NAMES: [&str; 18] = [
@@ -35,14 +33,6 @@ const NAMES: [&str; 18] = [
     "USER",
     "VOLUME",
     "WORKDIR",
-];
-
-const HEALTH_FLAGS: &[Known] = &[
-    ("interval", Takes::Text),
-    ("timeout", Takes::Text),
-    ("start-period", Takes::Text),
-    ("start-interval", Takes::Text),
-    ("retries", Takes::Text),
 ];
 
 /// What a line is.
@@ -208,7 +198,7 @@ impl<'a> Parts<'a> {
             "RUN" => run::FLAGS,
             "COPY" => files::COPY_FLAGS,
             "ADD" => files::ADD_FLAGS,
-            "HEALTHCHECK" => HEALTH_FLAGS,
+            "HEALTHCHECK" => health::FLAGS,
             _ => &[],
         };
         self.flags.check(self.name, known)?;
@@ -286,67 +276,6 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// `key=value …`, or the old `key value`, whose value is the rest of the line.
-    fn pairs(&self) -> Result<Vec<KeyValue>, Diagnostic> {
-        let words = split_quoted(self.line, self.args.clone(), self.escape);
-        let words = self.at_least_one(words)?;
-        if !words[0].text.contains('=') {
-            let text = &self.line.text[self.args.clone()];
-            let Some((key, value)) = text.split_once(is_blank) else {
-                let message = format!("{} {} has no value", self.name, words[0].text);
-                return Err(Diagnostic::error(words[0].span, message)
-                    .with_help(format!("write {} {}=value", self.name, words[0].text)));
-            };
-            let start = self.args.start;
-            let value = start + key.len() + (text.len() - key.len() - value.trim_start().len());
-            return Ok(vec![KeyValue {
-                key: word(self.line, start..start + key.len()),
-                value: word(self.line, value..self.args.end),
-                legacy: true,
-            }]);
-        }
-        words.iter().map(|pair| self.pair(pair)).collect()
-    }
-
-    fn pair(&self, pair: &Word) -> Result<KeyValue, Diagnostic> {
-        let Some((key, value)) = pair.text.split_once('=') else {
-            let message = format!("cannot find = in {:?}; it must be name=value", pair.text);
-            return Err(Diagnostic::error(pair.span, message)
-                .with_help("put a value that holds blanks in double quotes"));
-        };
-        if key.is_empty() {
-            let message = format!("{} names cannot be blank", self.name);
-            return Err(Diagnostic::error(pair.span, message));
-        }
-        let (key_span, value_span) = split_span(pair, key.len());
-        Ok(KeyValue {
-            key: Word::new(key, key_span),
-            value: Word::new(value, value_span),
-            legacy: false,
-        })
-    }
-
-    fn definitions(&self) -> Result<Vec<ArgDefinition>, Diagnostic> {
-        let words = split_quoted(self.line, self.args.clone(), self.escape);
-        let definition = |word: &Word| {
-            let Some((name, default)) = word.text.split_once('=') else {
-                return Ok(ArgDefinition {
-                    name: word.clone(),
-                    default: None,
-                });
-            };
-            if name.is_empty() {
-                return Err(Diagnostic::error(word.span, "ARG names cannot be blank"));
-            }
-            let (name_span, default_span) = split_span(word, name.len());
-            Ok(ArgDefinition {
-                name: Word::new(name, name_span),
-                default: Some(Word::new(default, default_span)),
-            })
-        };
-        self.at_least_one(words)?.iter().map(definition).collect()
-    }
-
     fn volumes(&self) -> Result<Vec<Word>, Diagnostic> {
         let volumes = self.at_least_one(self.list())?;
         if let Some(empty) = volumes.iter().find(|volume| volume.text.trim().is_empty()) {
@@ -368,84 +297,6 @@ impl<'a> Parts<'a> {
             )
             .with_help("write SHELL [\"executable\", \"parameter\"]")),
         }
-    }
-
-    fn healthcheck(&self) -> Result<Healthcheck, Diagnostic> {
-        let text = &self.line.text[self.args.clone()];
-        let length = text.find(char::is_whitespace).unwrap_or(text.len());
-        let kind = word(self.line, self.args.start..self.args.start + length);
-        let rest = trim(self.line, self.args.start + length..self.args.end);
-        match kind.text.to_ascii_uppercase().as_str() {
-            "" => self
-                .at_least_one(Vec::<()>::new())
-                .map(|_| Healthcheck::None),
-            "NONE" if rest.is_empty() => Ok(Healthcheck::None),
-            "NONE" => {
-                let span = self.line.place(rest);
-                Err(Diagnostic::error(
-                    span,
-                    "HEALTHCHECK NONE takes no arguments",
-                ))
-            }
-            "CMD" => {
-                let command = match self.json_form(rest.clone())? {
-                    Some(strings) => CommandLine::Exec(strings),
-                    None => CommandLine::Shell(word(self.line, rest.clone())),
-                };
-                if rest.is_empty() || command == CommandLine::Exec(Vec::new()) {
-                    return Err(Diagnostic::error(
-                        kind.span,
-                        "missing command after HEALTHCHECK CMD",
-                    ));
-                }
-                Ok(Healthcheck::Test {
-                    command,
-                    timing: self.timing()?,
-                })
-            }
-            other => {
-                let message = format!("unknown type {other:?} in HEALTHCHECK");
-                let near = suggest::nearest(other, ["CMD", "NONE"]).unwrap_or("CMD");
-                Err(Diagnostic::error(kind.span, message).with_suggestion(Some(near)))
-            }
-        }
-    }
-
-    fn timing(&self) -> Result<HealthTiming, Diagnostic> {
-        let retries = match self.flags.text("retries") {
-            None => None,
-            Some(word) => Some(
-                word.text
-                    .parse::<i32>()
-                    .ok()
-                    .and_then(|n| u32::try_from(n).ok())
-                    .ok_or_else(|| {
-                        let message =
-                            format!("--retries must be a number from 0, not {:?}", word.text);
-                        Diagnostic::error(word.span, message)
-                    })?,
-            ),
-        };
-        Ok(HealthTiming {
-            interval: self.interval("interval")?,
-            timeout: self.interval("timeout")?,
-            start_period: self.interval("start-period")?,
-            start_interval: self.interval("start-interval")?,
-            retries,
-        })
-    }
-
-    fn interval(&self, flag: &str) -> Result<Option<Duration>, Diagnostic> {
-        let Some(word) = self.flags.text(flag) else {
-            return Ok(None);
-        };
-        let parsed = duration::parse(&word.text)
-            .map_err(|error| Diagnostic::error(word.span, format!("--{flag}: {error}")))?;
-        if !parsed.is_zero() && parsed < Duration::from_millis(1) {
-            let message = format!("--{flag} cannot be less than 1ms");
-            return Err(Diagnostic::error(word.span, message));
-        }
-        Ok(Some(parsed).filter(|parsed| !parsed.is_zero()))
     }
 
     fn onbuild(&mut self) -> Result<Onbuild, Diagnostic> {
@@ -496,19 +347,6 @@ impl<'a> Parts<'a> {
             },
             name,
         ))
-    }
-}
-
-/// The spans before and after the `=` of a word whose name has `name` bytes. A word over several lines
-/// keeps its whole span for both.
-fn split_span(pair: &Word, name: usize) -> (Span, Span) {
-    let Span { start, end } = pair.span;
-    match end - start == pair.text.len() {
-        true => (
-            Span::new(start, start + name),
-            Span::new(start + name + 1, end),
-        ),
-        false => (pair.span, pair.span),
     }
 }
 

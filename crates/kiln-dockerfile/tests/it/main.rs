@@ -4,6 +4,7 @@ mod check;
 mod git;
 mod ignore;
 mod parse;
+mod parse_errors;
 mod plan;
 mod properties;
 mod scope;

@@ -1,6 +1,7 @@
 //! Stages, what they are built on, and what they need.
 
 use crate::parsed;
+use kiln_dockerfile::plan::SourceDateEpoch;
 use kiln_dockerfile::platform::PlatformParts;
 use kiln_dockerfile::{Origin, Plan, PlanOptions, plan};
 use std::collections::BTreeSet;
@@ -308,4 +309,41 @@ fn unused_build_arguments_are_named() {
         },
     );
     assert_eq!(plan.unused_build_args, ["lost"]);
+}
+
+#[test]
+fn the_time_of_the_build() {
+    for (text, argument, expected) in [
+        ("FROM a", Some("12"), Some(SourceDateEpoch::Seconds(12))),
+        ("FROM a", Some("context"), Some(SourceDateEpoch::Context)),
+        (
+            "FROM a",
+            Some("src"),
+            Some(SourceDateEpoch::Named("src".into())),
+        ),
+        ("FROM a", Some(""), None),
+        ("FROM a", None, None),
+        (
+            "ARG SOURCE_DATE_EPOCH=7\nFROM a",
+            None,
+            Some(SourceDateEpoch::Seconds(7)),
+        ),
+        (
+            "ARG SOURCE_DATE_EPOCH=7\nFROM a",
+            Some("8"),
+            Some(SourceDateEpoch::Seconds(8)),
+        ),
+        ("ARG SOURCE_DATE_EPOCH\nFROM a", None, None),
+    ] {
+        let named = argument.map(|value| ("SOURCE_DATE_EPOCH".to_string(), value.to_string()));
+        let build_args = named.into_iter().collect();
+        let plan = planned(
+            text,
+            &PlanOptions {
+                build_args,
+                ..options()
+            },
+        );
+        assert_eq!(plan.source_date_epoch(), expected, "{text} {argument:?}");
+    }
 }
