@@ -85,7 +85,7 @@ impl Snapshots {
     }
 
     /// The directories of the layers of `chain`, the lowest layer first, as lower directories: the
-    /// **topmost first**. What is missing is unpacked by way of `work`; when several processes need
+    /// **topmost first**, each once. What is missing is unpacked by way of `work`; when several processes need
     /// the same, one does it.
     ///
     /// # Errors
@@ -103,6 +103,10 @@ impl Snapshots {
             snapshots.push(self.one(layers, work, below, diff_id, chain_id)?);
         }
         snapshots.reverse();
+        // A layer can be there twice; empty ones often are. The kernel refuses to stack a directory
+        // on itself, and the lower of the two shows nothing that the upper one does not.
+        let mut seen = HashSet::new();
+        snapshots.retain(|snapshot| seen.insert(snapshot.path().to_path_buf()));
         Ok(snapshots)
     }
 

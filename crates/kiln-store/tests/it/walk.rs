@@ -1,0 +1,188 @@
+//! Walking build contexts.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use kiln_layer::Kind;
+use kiln_oci::Digest;
+use kiln_store::walk::{Decision, Found, Memo, Walk, WalkError, walk};
+
+use crate::snapshot::Scratch;
+
+fn everything(_: &[u8], _: bool) -> Decision {
+    Decision::Include
+}
+
+fn paths(walk: &Walk) -> Vec<String> {
+    let paths = walk
+        .entries
+        .iter()
+        .map(|found| found.entry.display_path().into_owned());
+    paths.collect()
+}
+
+fn write_old(path: &Path, content: &str) {
+    fs::write(path, content).unwrap();
+    let old = SystemTime::now() - Duration::from_secs(3600);
+    fs::File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
+}
+
+fn context(name: &str) -> Scratch {
+    let scratch = Scratch::new(name);
+    let root = scratch.path();
+    fs::create_dir_all(root.join("src/deep")).unwrap();
+    fs::create_dir(root.join("src.old")).unwrap();
+    for path in ["src/deep/b", "src/a", "src.old/x", "Makefile"] {
+        write_old(&root.join(path), path);
+    }
+    scratch
+}
+
+#[test]
+fn all_kinds_are_listed_in_order() {
+    let scratch = context("kinds");
+    let root = scratch.path();
+    symlink("a", root.join("src/link")).unwrap();
+    fs::hard_link(root.join("src/a"), root.join("src/twin")).unwrap();
+    let _socket = UnixListener::bind(root.join("s")).ok();
+    fs::set_permissions(root.join("Makefile"), fs::Permissions::from_mode(0o4751)).unwrap();
+    let walk = walk(root, &everything).unwrap();
+    let expected = [
+        "Makefile",
+        "src",
+        "src/a",
+        "src/deep",
+        "src/deep/b",
+        "src/link",
+        "src/twin",
+        "src.old",
+        "src.old/x",
+    ];
+    assert_eq!(paths(&walk), expected);
+    let at = |path: &str| {
+        let mut all = walk.entries.iter();
+        &all.find(|found| found.entry.path == path.as_bytes())
+            .unwrap()
+            .entry
+    };
+    assert_eq!(
+        (at("Makefile").mode, at("Makefile").kind.clone()),
+        (0o4751, Kind::File { size: 8 })
+    );
+    assert_eq!(
+        at("src/link").kind,
+        Kind::Symlink {
+            target: b"a".to_vec()
+        }
+    );
+    assert_eq!(
+        at("src/twin").kind,
+        Kind::Hardlink {
+            target: b"src/a".to_vec()
+        }
+    );
+    assert_eq!(at("src/deep").kind, Kind::Directory);
+    assert!(
+        walk.entries
+            .iter()
+            .all(|found| (found.entry.uid, found.entry.gid) == (0, 0))
+    );
+}
+
+#[test]
+fn a_filter_prunes_and_passes_through() {
+    let scratch = context("filter");
+    let filter = |path: &[u8], is_directory: bool| match path {
+        b"src.old" => Decision::Skip,
+        b"src/deep/b" => Decision::Include,
+        _ if is_directory => Decision::Descend,
+        _ => Decision::Skip,
+    };
+    let found = walk(scratch.path(), &filter).unwrap();
+    assert_eq!(paths(&found), ["src", "src/deep", "src/deep/b"]);
+    let nothing = walk(scratch.path(), &|_, _| Decision::Descend).unwrap();
+    assert!(nothing.entries.is_empty());
+}
+
+#[test]
+fn files_are_read_once() {
+    let scratch = context("memo");
+    // The times of all that was just made must be older than the clock's grain.
+    std::thread::sleep(Duration::from_millis(60));
+    let root = scratch.path();
+    let files = |walk: &Walk| -> Vec<Found> {
+        let all = walk.entries.iter();
+        all.filter(|found| found.entry.kind != Kind::Directory)
+            .cloned()
+            .collect()
+    };
+    let first = walk(root, &everything).unwrap();
+    let found = files(&first);
+    let mut memo = Memo::default();
+    let digests = memo
+        .digests(&first, &found.iter().collect::<Vec<_>>())
+        .unwrap();
+    let expected = found.iter().map(|found| Digest::sha256(&found.entry.path));
+    assert_eq!(digests, expected.collect::<Vec<_>>());
+    assert!(memo.is_changed());
+    let stored = memo.encode(&first);
+
+    let mut memo = Memo::decode(&stored).unwrap();
+    // Same size and time, other content: the change time tells.
+    write_old(&root.join("src/a"), "SRC/A");
+    let second = walk(root, &everything).unwrap();
+    let found = files(&second);
+    let known = found
+        .iter()
+        .filter(|found| memo.digest(&found.stamp).is_some());
+    assert_eq!(known.count(), found.len() - 1);
+    let digests = memo
+        .digests(&second, &found.iter().collect::<Vec<_>>())
+        .unwrap();
+    let changed = found
+        .iter()
+        .position(|found| found.entry.path == b"src/a")
+        .unwrap();
+    assert_eq!(digests[changed], Digest::sha256(b"SRC/A"));
+}
+
+#[test]
+fn a_file_that_changed_within_the_clocks_grain_is_not_remembered() {
+    let scratch = Scratch::new("grain");
+    fs::write(scratch.path().join("new"), "new").unwrap();
+    let found = walk(scratch.path(), &everything).unwrap();
+    let mut memo = Memo::default();
+    let digests = memo.digests(&found, &[&found.entries[0]]).unwrap();
+    assert_eq!(digests, [Digest::sha256(b"new")]);
+    assert!(memo.is_empty());
+}
+
+#[test]
+fn a_file_that_changes_after_the_walk_is_an_error() {
+    let scratch = context("changes");
+    let found = walk(scratch.path(), &everything).unwrap();
+    fs::write(scratch.path().join("Makefile"), "longer than before").unwrap();
+    let result = Memo::default().digests(&found, &[&found.entries[0]]);
+    assert!(matches!(result, Err(WalkError::Changed { path }) if path.ends_with("Makefile")));
+    fs::remove_file(scratch.path().join("Makefile")).unwrap();
+    symlink("/etc/passwd", scratch.path().join("Makefile")).unwrap();
+    assert!(found.open(b"Makefile").is_err(), "no link is followed");
+}
+
+#[test]
+fn what_cannot_be_walked_is_named() {
+    let scratch = context("missing");
+    let missing = scratch.path().join("missing");
+    let error = walk(&missing, &everything).unwrap_err().to_string();
+    assert!(error.contains(missing.to_str().unwrap()), "{error}");
+    let file = scratch.path().join("Makefile");
+    assert!(walk(&file, &everything).is_err());
+}
