@@ -194,7 +194,9 @@ impl Files for Directory<'_> {
 
     fn open(&self, path: &[u8]) -> io::Result<Box<dyn Read + Send>> {
         let walked = self.walked.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(walked.open(path)?))
+        let size = self.tree.get(path).map_or(0, |node| node.indexed().size());
+        // A file that grows while it is read is taken as it was when the context was walked.
+        Ok(Box::new(walked.open(path)?.take(size)))
     }
 
     fn fixed_time(&self) -> Option<i64> {

@@ -11,7 +11,7 @@ use kiln_store::{Lease, Store};
 
 use crate::error::BuildError;
 use crate::options::BuildOptions;
-use crate::state::State;
+use crate::state::{Made, State};
 use crate::time;
 
 /// An image that was built, as documents in the store.
@@ -38,8 +38,7 @@ pub(crate) fn write_image(
     if options.squash {
         squash_own_layers(store, lease, &mut state)?;
     }
-    let created = state.epoch.unwrap_or_else(time::now);
-    state.config.created = Some(time::to_rfc3339(created));
+    state.config.created = Some(time::to_rfc3339(state.created()));
     state.config.config.labels.extend(options.labels.clone());
     let platform = state.config.platform.clone();
     let config = Raw::new(state.config);
@@ -102,7 +101,12 @@ fn squash_own_layers(store: &Store, lease: &Lease, state: &mut State) -> Result<
     state.config.rootfs.diff_ids.truncate(state.base_layers);
     let before = history.len();
     state.config.history = history;
-    state.push(layer.diff_id, layer.size, "squash".to_owned());
+    let made = Made {
+        diff_id: layer.diff_id,
+        size: layer.size,
+        created: state.created(),
+    };
+    state.push(&made, "squash".to_owned());
     let mut seen = 0;
     for step in &mut state.config.history[..before] {
         if !step.empty_layer {

@@ -29,6 +29,38 @@ pub(crate) struct State {
     pub(crate) base_layers: usize,
     /// The latest time that anything may have, in a reproducible build.
     pub(crate) epoch: Option<i64>,
+    /// When the last layer was made, in seconds since 1970; the base's own time before there is one.
+    created: Option<i64>,
+}
+
+/// What a step made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// Digest of the layer.
+    pub(crate) diff_id: Digest,
+    /// Bytes of its uncompressed archive.
+    pub(crate) size: u64,
+    /// When it was made, in seconds since 1970.
+    pub(crate) created: i64,
+}
+
+impl Made {
+    /// The text that is kept under the step's key: digest, size and time.
+    pub(crate) fn to_text(self) -> String {
+        format!("{} {} {}", self.diff_id, self.size, self.created)
+    }
+
+    /// Reads such a text.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let mut words = std::str::from_utf8(text).ok()?.split(' ');
+        let (diff_id, size, created) = (words.next()?, words.next()?, words.next()?);
+        let (diff_id, size) = (diff_id.parse().ok()?, size.parse().ok()?);
+        Some(Self {
+            diff_id,
+            size,
+            created: created.parse().ok()?,
+        })
+    }
 }
 
 impl State {
@@ -39,6 +71,7 @@ impl State {
             config: ImageConfig::scratch(platform),
             base_layers: 0,
             epoch,
+            created: None,
         }
     }
 
@@ -57,6 +90,7 @@ impl State {
             layers,
             config: (*image.config).clone(),
             epoch,
+            created: image.config.created.as_deref().and_then(time::from_rfc3339),
         }
     }
 
@@ -71,8 +105,10 @@ impl State {
     }
 
     /// Adds a layer that was made here, and the step that made it.
-    pub(crate) fn push(&mut self, diff_id: Digest, size: u64, created_by: String) {
-        let descriptor = Descriptor::new(media_type::OCI_LAYER_TAR, diff_id, size);
+    pub(crate) fn push(&mut self, made: &Made, created_by: String) {
+        let diff_id = made.diff_id;
+        self.created = Some(made.created);
+        let descriptor = Descriptor::new(media_type::OCI_LAYER_TAR, diff_id, made.size);
         self.layers.push(LayerRef {
             diff_id,
             descriptor,
@@ -81,10 +117,16 @@ impl State {
         self.remember(created_by, false);
     }
 
+    /// When the image so far was made: when its last layer was, which for a cached one may be long ago. A
+    /// build that changes nothing therefore gives the same image.
+    pub(crate) fn created(&self) -> i64 {
+        self.epoch.or(self.created).unwrap_or_else(time::now)
+    }
+
     /// Adds a step to the history.
     pub(crate) fn remember(&mut self, created_by: String, empty_layer: bool) {
         self.config.history.push(History {
-            created: Some(time::to_rfc3339(self.epoch.unwrap_or_else(time::now))),
+            created: Some(time::to_rfc3339(self.created())),
             created_by: Some(created_by),
             author: self.config.author.clone(),
             comment: Some("kiln.dockerfile.v1".to_owned()),

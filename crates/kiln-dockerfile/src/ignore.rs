@@ -89,9 +89,9 @@ impl IgnoreFile {
         }
         let mut ancestors = self.root();
         for (at, _) in path.match_indices('/').filter(|(at, _)| *at > 0) {
-            ancestors = self.enter(&ancestors, &path[..at]);
+            self.judge(&path[..at], &mut ancestors.matched);
         }
-        self.is_ignored_in(&ancestors, path)
+        self.judge(path, &mut ancestors.matched)
     }
 
     /// The ancestors of what lies in the context's root.
@@ -103,25 +103,25 @@ impl IgnoreFile {
 
     /// The ancestors of what lies in the directory `path`, whose own ancestors are given.
     pub fn enter(&self, ancestors: &Ancestors, path: &str) -> Ancestors {
-        let mut matched = vec![false; self.patterns.len()];
-        self.judge(ancestors, path, |at| matched[at] = true);
-        Ancestors { matched }
+        let mut inner = ancestors.clone();
+        self.judge(path, &mut inner.matched);
+        inner
     }
 
     /// As [`IgnoreFile::is_ignored`], for a walker that knows the ancestors of the path.
     pub fn is_ignored_in(&self, ancestors: &Ancestors, path: &str) -> bool {
-        self.judge(ancestors, path, |_| {})
+        self.judge(path, &mut ancestors.matched.clone())
     }
 
-    /// Asks one pattern after another. A pattern that could not change the verdict is not asked, and
-    /// then does not count as matching for what lies below either: so `b/a` stays ignored by `b/a` and
-    /// `!b`, in this order, because `!b` had nothing to undo when the walk came through `b`.
-    fn judge(&self, ancestors: &Ancestors, path: &str, mut matched: impl FnMut(usize)) -> bool {
+    /// Asks one pattern after another, and adds those that match `path` to those that match a parent. A
+    /// pattern that could not change the verdict is not asked, and then does not count as matching for
+    /// what lies below either: so `b/a` stays ignored by `b/a` and `!b`, in this order, because `!b` had
+    /// nothing to undo when the walk came through `b`.
+    fn judge(&self, path: &str, matched: &mut [bool]) -> bool {
         let mut ignored = false;
-        for (at, pattern) in self.patterns.iter().enumerate() {
-            let above = ancestors.matched.get(at).copied().unwrap_or(false);
-            if above || (pattern.negated == ignored && pattern.matches(path)) {
-                matched(at);
+        for (pattern, matched) in self.patterns.iter().zip(matched) {
+            *matched = *matched || (pattern.negated == ignored && pattern.matches(path));
+            if *matched {
                 ignored = !pattern.negated;
             }
         }

@@ -7,9 +7,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use kiln_layer::{Dialect, Encoding, IndexEntry, Kind, TarReader, Tree, decompress, sniff};
-use kiln_oci::{Digest, Hasher};
+use kiln_layer::single_pass::index_tar_as;
+use kiln_layer::{Dialect, Encoding, Limits, Tree, decompress, sniff};
+use kiln_oci::Digest;
 
 use crate::files::{Files, ReadError, known_digests};
 
@@ -101,39 +103,8 @@ impl ArchiveFiles {
 }
 
 fn tree_of_archive(tar: &File) -> Result<Tree, Error> {
-    let mut reader = TarReader::new(tar, Dialect::Archive);
-    let mut entries = vec![];
-    let mut buffer = vec![0; 256 << 10];
-    while let Some(entry) = reader.next_entry()? {
-        let (offset, extents) = (reader.offset(), reader.extents().to_vec());
-        let content = match entry.kind {
-            Kind::File { .. } => Some(digest(&mut reader, &mut buffer)?),
-            _ => None,
-        };
-        entries.push(IndexEntry {
-            entry,
-            content,
-            offset,
-            extents,
-            kept: None,
-        });
-    }
-    let index = kiln_layer::LayerIndex {
-        diff_id: Digest::sha256(b""),
-        size: 0,
-        entries,
-    };
-    Ok(Tree::of([&std::sync::Arc::new(index)])?)
-}
-
-fn digest(content: &mut impl Read, buffer: &mut [u8]) -> io::Result<Digest> {
-    let mut hasher = Hasher::sha256();
-    loop {
-        match content.read(buffer)? {
-            0 => return Ok(hasher.finish()),
-            read => hasher.update(&buffer[..read]),
-        }
-    }
+    let index = index_tar_as(Dialect::Archive, tar, &mut io::sink(), Limits::default())?;
+    Ok(Tree::of([&Arc::new(index)])?)
 }
 
 impl Files for ArchiveFiles {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kiln_dockerfile::evaluate::{AddSource, EvaluatedAdd, HeredocFile, PathSource};
 use kiln_dockerfile::git::GitSource;
 use kiln_fetch::{DownloadOptions, Expected};
-use kiln_layer::{Kind, LayerIndex};
+use kiln_layer::Kind;
 use kiln_oci::Digest;
 
 use super::Worker;
@@ -19,17 +19,14 @@ use crate::error::StepError;
 use crate::event::{Event, StepId};
 use crate::files::{Files, SingleFile};
 use crate::key::KeyBuilder;
+use crate::state::Made;
 
 /// The cache space that maps what names a download to what it was.
 const DOWNLOADS: &str = "download";
 
 impl<'a, 'b: 'a> Worker<'a, 'b> {
     /// ADD.
-    pub(super) fn add(
-        &self,
-        step: StepId,
-        add: &EvaluatedAdd,
-    ) -> Result<Arc<LayerIndex>, StepError> {
+    pub(super) fn add(&self, step: StepId, add: &EvaluatedAdd) -> Result<Made, StepError> {
         let mut parts = vec![];
         let local: Vec<&PathSource> = add.sources.iter().filter_map(as_local).collect();
         if !local.is_empty() {

@@ -15,6 +15,7 @@ use crate::copy::{Attributes, Times};
 use crate::error::StepError;
 use crate::event::{Event, StepId};
 use crate::files::{Files, MemoryFiles};
+use crate::state::Made;
 
 /// Files from one place that go to the destination.
 pub(super) struct Part<'a> {
@@ -27,11 +28,7 @@ pub(super) struct Part<'a> {
 
 impl<'a, 'b: 'a> Worker<'a, 'b> {
     /// COPY.
-    pub(super) fn copy(
-        &self,
-        step: StepId,
-        copy: &EvaluatedCopy,
-    ) -> Result<Arc<LayerIndex>, StepError> {
+    pub(super) fn copy(&self, step: StepId, copy: &EvaluatedCopy) -> Result<Made, StepError> {
         let mut parts = vec![];
         let paths: Vec<&PathSource> = copy.sources.iter().filter_map(as_path).collect();
         if !paths.is_empty() {
@@ -63,7 +60,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         several: bool,
         parts: Vec<Part<'a>>,
         to: &To,
-    ) -> Result<Arc<LayerIndex>, StepError> {
+    ) -> Result<Made, StepError> {
         let below = (!to.link).then_some(&self.state);
         let mut key = key_on(kind, below, self.state.epoch);
         key.text(&to.path).number(u64::from(several));
@@ -127,11 +124,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
     }
 
     /// WORKDIR: makes the directory where there is none, and a layer in any case but for `/`.
-    pub(super) fn workdir(
-        &mut self,
-        step: StepId,
-        path: &str,
-    ) -> Result<Option<Arc<LayerIndex>>, StepError> {
+    pub(super) fn workdir(&mut self, step: StepId, path: &str) -> Result<Option<Made>, StepError> {
         self.state.config.config.working_dir = path.to_owned();
         if path == "/" {
             return Ok(None);
@@ -179,7 +172,7 @@ impl Shared<'_, '_> {
         &self,
         files: &dyn Files,
         epoch: Option<i64>,
-    ) -> Result<Arc<LayerIndex>, StepError> {
+    ) -> Result<Made, StepError> {
         self.subtree_as_layer(files, "", epoch)
     }
 
@@ -190,7 +183,7 @@ impl Shared<'_, '_> {
         files: &dyn Files,
         source: &str,
         epoch: Option<i64>,
-    ) -> Result<Arc<LayerIndex>, StepError> {
+    ) -> Result<Made, StepError> {
         let path = PathSource {
             written: format!("/{source}"),
             base: String::new(),
@@ -207,8 +200,8 @@ impl Shared<'_, '_> {
         key.digest(&digest(files, &chosen, false, false)?);
         let key = key.finish();
         let _turn = self.in_flight.enter(key);
-        if let Some(layer) = self.known_layer(&key, true)? {
-            return Ok(layer);
+        if let Some(made) = self.known_layer(&key, true)? {
+            return Ok(made);
         }
         let attributes = Attributes {
             time: times(files, epoch),
@@ -225,8 +218,7 @@ impl Shared<'_, '_> {
             placement.write(writer, &attributes, &mut |_| {})?;
             Ok(())
         })?;
-        self.remember_layer(&key, &layer)?;
-        Ok(layer)
+        self.remember_layer(&key, &layer, epoch)
     }
 }
 

@@ -28,7 +28,7 @@ use crate::files::{Files, LayerFiles};
 use crate::key::KeyBuilder;
 use crate::options::{BuildContext, BuildOptions, CacheUse, ContextSource, Reproducible};
 use crate::slots::{Places, Slot};
-use crate::state::{State, Trees};
+use crate::state::{Made, State, Trees};
 use crate::time;
 
 /// What all stages of a build for one platform share.
@@ -194,7 +194,7 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
         let mut state = State::scratch(platform.clone(), self.epoch(None));
         let files = self.contexts.files(Some(name))?;
         let layer = self.everything_as_layer(&*files, state.epoch)?;
-        state.push(layer.diff_id, layer.size, format!("FROM {name}"));
+        state.push(&layer, format!("FROM {name}"));
         state.base_layers = 1;
         Ok(state)
     }
@@ -289,18 +289,14 @@ impl Worker<'_, '_> {
             self.execute(step, &evaluated)
         })?;
         if let Some(layer) = layer {
-            self.state.push(layer.diff_id, layer.size, history);
+            self.state.push(&layer, history);
         } else {
             self.state.remember(history, true);
         }
         Ok(())
     }
 
-    fn execute(
-        &mut self,
-        step: StepId,
-        evaluated: &Evaluated,
-    ) -> Result<Option<Arc<LayerIndex>>, StepError> {
+    fn execute(&mut self, step: StepId, evaluated: &Evaluated) -> Result<Option<Made>, StepError> {
         match evaluated {
             Evaluated::Run(run) => self.run(step, run).map(Some),
             Evaluated::Copy(copy) => self.copy(step, copy).map(Some),
@@ -350,65 +346,65 @@ impl Worker<'_, '_> {
         step: StepId,
         key: &Digest,
         make: impl FnOnce() -> Result<Arc<LayerIndex>, StepError>,
-    ) -> Result<Arc<LayerIndex>, StepError> {
+    ) -> Result<Made, StepError> {
         let shared = self.shared;
         let start = Instant::now();
         let _turn = shared.in_flight.enter(*key);
-        if let Some(layer) = shared.known_layer(key, self.may_use_cache())? {
+        if let Some(made) = shared.known_layer(key, self.may_use_cache())? {
             shared.build.observer.event(&Event::Cached { step });
-            return Ok(layer);
+            return Ok(made);
         }
         let _place = shared.places.take();
         if shared.build.cancel.is_cancelled() {
             return Err(StepError::Cancelled);
         }
-        let layer = make()?;
-        shared.remember_layer(key, &layer)?;
+        let made = shared.remember_layer(key, &*make()?, self.state.epoch)?;
         shared.build.observer.event(&Event::Finished {
             step,
             elapsed: start.elapsed(),
         });
-        Ok(layer)
+        Ok(made)
     }
 }
 
-/// The cache space that maps step keys to diff ids.
+/// The cache space that maps step keys to what the steps made.
 const STEPS: &str = "step";
 
 impl Shared<'_, '_> {
     /// The layer that an earlier step with this key made, if it is still there. A result of this very build
     /// counts even where earlier ones do not.
-    fn known_layer(
-        &self,
-        key: &Digest,
-        may_use_cache: bool,
-    ) -> Result<Option<Arc<LayerIndex>>, StepError> {
+    fn known_layer(&self, key: &Digest, may_use_cache: bool) -> Result<Option<Made>, StepError> {
         if !may_use_cache && !self.in_flight.made_here(key) {
             return Ok(None);
         }
         let Some(bytes) = self.build.store.cache_get(STEPS, key)? else {
             return Ok(None);
         };
-        let Some(diff_id) = std::str::from_utf8(&bytes)
-            .ok()
-            .and_then(|text| text.parse().ok())
-        else {
+        let Some(made) = Made::parse(&bytes) else {
             return Ok(None);
         };
         // Held before it is looked for: a prune that runs beside cannot take it in between.
-        self.lease.hold_blob(&diff_id)?;
-        if !self.build.store.has_blob(&diff_id)? {
-            return Ok(None);
-        }
-        Ok(Some(self.build.store.layer_index(&diff_id)?))
+        self.lease.hold_blob(&made.diff_id)?;
+        Ok(self.build.store.has_blob(&made.diff_id)?.then_some(made))
     }
 
-    fn remember_layer(&self, key: &Digest, layer: &LayerIndex) -> Result<(), StepError> {
+    fn remember_layer(
+        &self,
+        key: &Digest,
+        layer: &LayerIndex,
+        epoch: Option<i64>,
+    ) -> Result<Made, StepError> {
+        let created = epoch.unwrap_or_else(time::now);
+        let made = Made {
+            diff_id: layer.diff_id,
+            size: layer.size,
+            created,
+        };
         self.in_flight.remember(*key);
         self.build
             .store
-            .cache_put(STEPS, key, layer.diff_id.to_string().as_bytes())?;
-        Ok(())
+            .cache_put(STEPS, key, made.to_text().as_bytes())?;
+        Ok(made)
     }
 
     /// Writes a new layer.

@@ -17,6 +17,7 @@ use super::{Worker, key_on};
 use crate::error::StepError;
 use crate::event::{Event, StepId};
 use crate::options::Entitlement;
+use crate::state::Made;
 
 /// The root file system of a failed RUN, kept for a shell in it.
 #[derive(Debug, Clone)]
@@ -33,11 +34,7 @@ pub struct Kept {
 
 impl Worker<'_, '_> {
     /// RUN.
-    pub(super) fn run(
-        &self,
-        step: StepId,
-        run: &EvaluatedRun,
-    ) -> Result<Arc<LayerIndex>, StepError> {
+    pub(super) fn run(&self, step: StepId, run: &EvaluatedRun) -> Result<Made, StepError> {
         check_platform(&self.platform)?;
         self.check_entitlements(run)?;
         let key = self.run_key(run)?;

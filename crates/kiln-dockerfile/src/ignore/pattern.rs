@@ -24,7 +24,7 @@ enum Shape {
     Prefix(String),
     /// `**text` without other wildcards: ends with this.
     Suffix(String),
-    General(Vec<Token>),
+    General(General),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Pattern {
             Shape::Suffix(suffix) => {
                 path.ends_with(suffix.as_str()) || suffix.strip_prefix('/') == Some(path)
             }
-            Shape::General(tokens) => matches(tokens, path),
+            Shape::General(general) => general.matches(path),
         }
     }
 
@@ -202,7 +202,41 @@ fn shape(text: &str, tokens: Vec<Token>) -> Shape {
             Shape::Prefix(text[..end].to_string())
         }
         [Token::Parents, after @ ..] if plain(after) => Shape::Suffix(text[2..].to_string()),
-        _ => Shape::General(tokens),
+        _ => Shape::General(General::new(tokens)),
+    }
+}
+
+/// Wildcards, and what any match must hold: most paths fail that and need no more.
+#[derive(Clone, Debug)]
+struct General {
+    tokens: Vec<Token>,
+    /// The literal text that it begins with.
+    head: String,
+    /// The literal text that it ends with.
+    tail: String,
+    /// The longest literal text inside.
+    inner: String,
+}
+
+impl General {
+    fn new(tokens: Vec<Token>) -> General {
+        let runs: Vec<String> = tokens
+            .split(|token| !matches!(token, Token::Literal(_)))
+            .map(|run| run.iter().filter_map(Token::literal).collect())
+            .collect();
+        General {
+            head: runs.first().cloned().unwrap_or_default(),
+            tail: runs.last().cloned().unwrap_or_default(),
+            inner: runs.into_iter().max_by_key(String::len).unwrap_or_default(),
+            tokens,
+        }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        path.starts_with(self.head.as_str())
+            && path.ends_with(self.tail.as_str())
+            && path.contains(self.inner.as_str())
+            && matches(&self.tokens, path)
     }
 }
 
@@ -246,6 +280,13 @@ fn matches(tokens: &[Token], path: &str) -> bool {
 }
 
 impl Token {
+    fn literal(&self) -> Option<char> {
+        match self {
+            Token::Literal(literal) => Some(*literal),
+            _ => None,
+        }
+    }
+
     fn takes(&self, character: char) -> bool {
         match self {
             Token::Literal(literal) => *literal == character,

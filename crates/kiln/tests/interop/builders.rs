@@ -59,14 +59,25 @@ impl Builder {
     /// Layers and history of [`BASE`].
     pub(crate) fn base(self) -> Base {
         match self {
-            Self::Kiln | Self::BuildKit => Base { layers: 1, history: 1 },
+            Self::Kiln | Self::BuildKit => Base {
+                layers: 1,
+                history: 1,
+            },
             // `FROM scratch` and ADD make no record of their own for the former.
-            Self::Buildah => Base { layers: 1, history: 1 },
+            Self::Buildah => Base {
+                layers: 1,
+                history: 1,
+            },
         }
     }
 
     /// Builds `case`, which was written to `folder`. An error is what the builder said.
-    pub(crate) fn build(self, peers: &Peers, case: &Case, folder: &Path) -> Result<PathBuf, String> {
+    pub(crate) fn build(
+        self,
+        peers: &Peers,
+        case: &Case,
+        folder: &Path,
+    ) -> Result<PathBuf, String> {
         let archive = folder.join(format!("{}.tar", self.name()));
         if case.parent.is_some() {
             self.build_parent(peers, folder)?;
@@ -132,13 +143,25 @@ pub(crate) fn kiln(peers: &Peers, folder: &Path) -> Command {
 
 fn docker_build(peers: &Peers, folder: &Path) -> Command {
     let mut command = peers.tool_in(folder, "docker");
-    command.args(["buildx", "build", "--progress", "plain", "--provenance=false"]);
+    command.args([
+        "buildx",
+        "build",
+        "--progress",
+        "plain",
+        "--provenance=false",
+    ]);
     command
 }
 
 fn buildah_build(peers: &Peers, folder: &Path, tag: &str) -> Command {
     let mut command = peers.containers(folder, "buildah");
-    command.args(["build", "--layers", "--identity-label=false", "--isolation", "chroot"]);
+    command.args([
+        "build",
+        "--layers",
+        "--identity-label=false",
+        "--isolation",
+        "chroot",
+    ]);
     command.args(peers::ulimits()).args(["--tag", tag]);
     command
 }

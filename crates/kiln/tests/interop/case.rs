@@ -30,12 +30,23 @@ pub(crate) struct Case {
 impl Case {
     /// A case with an empty context.
     pub(crate) const fn new(name: &'static str, dockerfile: &'static str) -> Self {
-        Self { name, dockerfile, context: "", flags: &[], parent: None, refused: false, oracle: Builder::BuildKit }
+        Self {
+            name,
+            dockerfile,
+            context: "",
+            flags: &[],
+            parent: None,
+            refused: false,
+            oracle: Builder::BuildKit,
+        }
     }
 
     /// With a context that this script makes.
     pub(crate) const fn context(self, script: &'static str) -> Self {
-        Self { context: script, ..self }
+        Self {
+            context: script,
+            ..self
+        }
     }
 
     /// With further flags of the build.
@@ -45,18 +56,27 @@ impl Case {
 
     /// On top of an image of its own.
     pub(crate) const fn parent(self, dockerfile: &'static str) -> Self {
-        Self { parent: Some(dockerfile), ..self }
+        Self {
+            parent: Some(dockerfile),
+            ..self
+        }
     }
 
     /// Which nobody can build.
     pub(crate) const fn refused(self) -> Self {
-        Self { refused: true, ..self }
+        Self {
+            refused: true,
+            ..self
+        }
     }
 
     /// Which only buildah can build as the reference says: Debian's BuildKit leaves out what is (or
     /// was until lately) a labs feature, and its protocol carries no names that are not UTF-8.
     pub(crate) const fn judged_by_buildah(self) -> Self {
-        Self { oracle: Builder::Buildah, ..self }
+        Self {
+            oracle: Builder::Buildah,
+            ..self
+        }
     }
 
     /// Makes `folder` with `context/` and, for a parent, `parent/`.
@@ -75,7 +95,10 @@ impl Case {
             self.context
         );
         let mut shell = Command::new("sh");
-        shell.args(["-euc", &script]).current_dir(&context).stdin(Stdio::null());
+        shell
+            .args(["-euc", &script])
+            .current_dir(&context)
+            .stdin(Stdio::null());
         peers::output(&mut shell).map(drop)
     }
 }

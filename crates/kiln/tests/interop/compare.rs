@@ -33,12 +33,29 @@ pub(crate) enum Depth {
 
 /// Every field of the config that a Dockerfile can set.
 const FIELDS: &[&str] = &[
-    "Env", "Cmd", "Entrypoint", "User", "WorkingDir", "ExposedPorts", "Volumes", "Labels",
-    "OnBuild", "Healthcheck", "Shell", "StopSignal", "ArgsEscaped",
+    "Env",
+    "Cmd",
+    "Entrypoint",
+    "User",
+    "WorkingDir",
+    "ExposedPorts",
+    "Volumes",
+    "Labels",
+    "OnBuild",
+    "Healthcheck",
+    "Shell",
+    "StopSignal",
+    "ArgsEscaped",
 ];
 
 /// Fields that buildah leaves out of OCI configs, and one that it always sets.
-const NOT_BUILDAHS: &[&str] = &["OnBuild", "Healthcheck", "Shell", "ArgsEscaped", "WorkingDir"];
+const NOT_BUILDAHS: &[&str] = &[
+    "OnBuild",
+    "Healthcheck",
+    "Shell",
+    "ArgsEscaped",
+    "WorkingDir",
+];
 
 /// Compares `subject` with `oracle`. Times count where the oracle's is older than `start`, in
 /// seconds: such a time came with the input, a younger one from the clock.
@@ -63,7 +80,10 @@ pub(crate) fn compare(
         return found.0;
     }
     found.layers(&layers(oracle, oracle_base), &layers(subject, subject_base));
-    found.histories(&history(oracle, oracle_base), &history(subject, subject_base));
+    found.histories(
+        &history(oracle, oracle_base),
+        &history(subject, subject_base),
+    );
     found.0
 }
 
@@ -73,16 +93,27 @@ struct Differences(Vec<Difference>);
 impl Differences {
     fn note(&mut self, place: String, oracle: String, subject: String) {
         if oracle != subject {
-            self.0.push(Difference { place, oracle, subject });
+            self.0.push(Difference {
+                place,
+                oracle,
+                subject,
+            });
         }
     }
 
-    fn trees(&mut self, oracle: &BTreeMap<String, Node>, subject: &BTreeMap<String, Node>, start: i64) {
+    fn trees(
+        &mut self,
+        oracle: &BTreeMap<String, Node>,
+        subject: &BTreeMap<String, Node>,
+        start: i64,
+    ) {
         let paths: BTreeSet<&String> = oracle.keys().chain(subject.keys()).collect();
         for path in paths {
             let (left, right) = (oracle.get(path), subject.get(path));
             let timed = left.is_some_and(|node| node.mtime < start);
-            let show = |node: Option<&Node>| node.map_or("nothing".to_owned(), |node| describe(node, timed));
+            let show = |node: Option<&Node>| {
+                node.map_or("nothing".to_owned(), |node| describe(node, timed))
+            };
             self.note(format!("tree {path}"), show(left), show(right));
         }
     }
@@ -105,7 +136,17 @@ impl Differences {
 }
 
 fn describe(node: &Node, timed: bool) -> String {
-    let Node { kind, mode, owner, size, digest, target, links, xattrs, mtime } = node;
+    let Node {
+        kind,
+        mode,
+        owner,
+        size,
+        digest,
+        target,
+        links,
+        xattrs,
+        mtime,
+    } = node;
     let mut text = format!("{kind} {mode:04o} {}:{}", owner.0, owner.1);
     if let Some(digest) = digest {
         text += &format!(" {size} bytes {}", digest.get(..19).unwrap_or(digest));
@@ -144,7 +185,9 @@ fn layers(flat: &Flat, base: Base) -> Vec<String> {
 
 /// `created_by`, without the builder's mark at its end, and whether there is a layer.
 fn history(flat: &Flat, base: Base) -> Vec<String> {
-    let records = flat.config["history"].as_array().map_or(&[][..], Vec::as_slice);
+    let records = flat.config["history"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
     let line = |record: &Value| {
         let by = record["created_by"].as_str().unwrap_or_default();
         let by = by.strip_suffix(" # buildkit").unwrap_or(by);
@@ -157,9 +200,17 @@ fn history(flat: &Flat, base: Base) -> Vec<String> {
 /// Layers of both images that have the same bytes, and layers of the oracle, base not counted.
 pub(crate) fn equal_layers(oracle: &Flat, subject: &Flat, base: Base) -> (usize, usize) {
     let own = |flat: &Flat| -> Vec<String> {
-        flat.layers.iter().skip(base.layers).map(|layer| layer.diff_id.clone()).collect()
+        flat.layers
+            .iter()
+            .skip(base.layers)
+            .map(|layer| layer.diff_id.clone())
+            .collect()
     };
     let (oracle, subject) = (own(oracle), own(subject));
-    let equal = oracle.iter().zip(&subject).filter(|(left, right)| left == right).count();
+    let equal = oracle
+        .iter()
+        .zip(&subject)
+        .filter(|(left, right)| left == right)
+        .count();
     (equal, oracle.len())
 }

@@ -59,7 +59,9 @@ pub(crate) fn read_archive(path: &Path) -> Result<Flat, String> {
     while let Some(entry) = archive.next_entry().map_err(|error| wrong(&error))? {
         if matches!(entry.kind, Kind::File { .. }) {
             let mut bytes = Vec::new();
-            archive.read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
+            archive
+                .read_to_end(&mut bytes)
+                .map_err(|error| wrong(&error))?;
             members.insert(entry.display_path().into_owned(), bytes);
         }
     }
@@ -67,13 +69,22 @@ pub(crate) fn read_archive(path: &Path) -> Result<Flat, String> {
 }
 
 fn flatten(members: &BTreeMap<String, Vec<u8>>) -> Result<Flat, String> {
-    let member = |name: &str| members.get(name).ok_or_else(|| format!("there is no {name}"));
+    let member = |name: &str| {
+        members
+            .get(name)
+            .ok_or_else(|| format!("there is no {name}"))
+    };
     let blob = |descriptor: &Value| {
-        let digest = descriptor["digest"].as_str().ok_or("a descriptor without digest")?;
+        let digest = descriptor["digest"]
+            .as_str()
+            .ok_or("a descriptor without digest")?;
         let bytes = member(&format!("blobs/{}", digest.replace(':', "/")))?;
         let really = kiln_oci::Digest::sha256(bytes).to_string();
         if really != digest || descriptor["size"] != bytes.len() {
-            return Err(format!("{digest} is in truth {really} of {} bytes", bytes.len()));
+            return Err(format!(
+                "{digest} is in truth {really} of {} bytes",
+                bytes.len()
+            ));
         }
         Ok(bytes)
     };
@@ -108,14 +119,20 @@ fn outline(index: &LayerIndex) -> Layer {
     let line = |entry: &kiln_layer::Entry| format!("{} /{}", entry.kind.name(), show(&entry.path));
     let mut entries: Vec<String> = index.entries.iter().map(|each| line(&each.entry)).collect();
     entries.sort();
-    Layer { diff_id: index.diff_id.to_string(), entries }
+    Layer {
+        diff_id: index.diff_id.to_string(),
+        entries,
+    }
 }
 
 fn merge(layers: &[Arc<LayerIndex>]) -> Result<BTreeMap<String, Node>, String> {
     let tree = Tree::of(layers).map_err(|error| error.to_string())?;
     let mut by_inode: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for (path, node) in tree.walk(b"") {
-        by_inode.entry(node.inode()).or_default().push(format!("/{}", show(&path)));
+        by_inode
+            .entry(node.inode())
+            .or_default()
+            .push(format!("/{}", show(&path)));
     }
     let nodes = tree.walk(b"").map(|(path, node)| {
         let path = format!("/{}", show(&path));
@@ -135,8 +152,16 @@ fn merge(layers: &[Arc<LayerIndex>]) -> Result<BTreeMap<String, Node>, String> {
             size: node.indexed().size(),
             digest: node.content().map(ToString::to_string),
             target,
-            links: links.iter().filter(|link| **link != path).cloned().collect(),
-            xattrs: entry.xattrs.iter().map(|(name, value)| (show(name), hex(value))).collect(),
+            links: links
+                .iter()
+                .filter(|link| **link != path)
+                .cloned()
+                .collect(),
+            xattrs: entry
+                .xattrs
+                .iter()
+                .map(|(name, value)| (show(name), hex(value)))
+                .collect(),
             mtime: entry.mtime.seconds,
         };
         (path, flat)

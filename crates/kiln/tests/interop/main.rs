@@ -26,7 +26,7 @@ mod table;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use peers::Peers;
 
@@ -40,10 +40,15 @@ pub(crate) struct Options {
 impl Options {
     /// Flags of the standard test harness mean nothing here and are passed over.
     fn read() -> Self {
-        let (flags, names): (Vec<String>, Vec<String>) =
-            std::env::args().skip(1).partition(|word| word.starts_with('-'));
+        let (flags, names): (Vec<String>, Vec<String>) = std::env::args()
+            .skip(1)
+            .partition(|word| word.starts_with('-'));
         let has = |flag: &str| flags.iter().any(|given| given == flag);
-        Self { names, buildah: has("--buildah"), keep: has("--keep") }
+        Self {
+            names,
+            buildah: has("--buildah"),
+            keep: has("--keep"),
+        }
     }
 
     /// Whether this run is about `name`.
@@ -87,12 +92,20 @@ fn run(options: &Options, root: PathBuf) -> Result<bool, String> {
     Ok(built.is_well() && exchanged.is_well())
 }
 
-/// The root file system that all cases start from: busybox with a few users.
+/// The root file system that all cases start from: busybox with a few users, and the folders that
+/// container runtimes mount onto and would otherwise make in every layer (one case is about that).
 fn base(work: &Path) -> Result<PathBuf, String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/bases/busybox.sh");
-    let bytes = peers::output(std::process::Command::new("sh").arg(script))?;
+    let bytes = peers::output(Command::new("sh").arg(script))?;
     let path = work.join("base.tar");
-    fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+    let folders = work.join("folders");
+    let names = ["dev", "proc", "sys"];
+    let written = fs::write(&path, bytes)
+        .and_then(|()| names.iter().try_for_each(|name| fs::create_dir_all(folders.join(name))));
+    written.map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut append = Command::new("tar");
+    append.args(["--append", "--owner=0", "--group=0", "--mode=755", "--mtime=@0", "--file"]);
+    peers::output(append.arg(&path).arg("--directory").arg(&folders).args(names))?;
     Ok(path)
 }
 
@@ -100,7 +113,9 @@ fn base(work: &Path) -> Result<PathBuf, String> {
 fn not_checked(reason: &str) {
     let line = format!("interop with other tools: {reason}\n");
     eprint!("not checked: {line}");
-    let Some(list) = std::env::var_os("KILN_NOT_CHECKED") else { return };
+    let Some(list) = std::env::var_os("KILN_NOT_CHECKED") else {
+        return;
+    };
     let file = fs::OpenOptions::new().create(true).append(true).open(&list);
     let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
     if let Err(error) = written {

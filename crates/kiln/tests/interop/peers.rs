@@ -43,7 +43,12 @@ impl Peers {
     /// Starts the daemon with its data in `work`, and waits until it answers.
     pub(crate) fn start(root: PathBuf, work: PathBuf, keep: bool) -> Result<Self, String> {
         let daemon = spawn_daemon(&root, &work)?;
-        let mut peers = Self { root, work, daemon, keep };
+        let mut peers = Self {
+            root,
+            work,
+            daemon,
+            keep,
+        };
         let start = Instant::now();
         while !succeeds(peers.docker().arg("version")) {
             let ended = peers.daemon.try_wait().map_err(|error| error.to_string())?;
@@ -87,7 +92,9 @@ impl Peers {
     pub(crate) fn containers(&self, folder: &Path, program: &str) -> Command {
         let mut command = self.tool_in(folder, program);
         command.arg("--root").arg(self.work.join("containers"));
-        command.arg("--runroot").arg(self.work.join("containers-run"));
+        command
+            .arg("--runroot")
+            .arg(self.work.join("containers-run"));
         command.args(["--storage-driver", "overlay"]);
         command
     }
@@ -165,15 +172,26 @@ fn succeeds(command: &mut Command) -> bool {
 /// Runs a command and gives what it printed; its failure is an error with all that it said.
 pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>, String> {
     let program = command.get_program().display().to_string();
-    let Output { status, stdout, stderr } =
-        command.output().map_err(|error| format!("{program}: {error}"))?;
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
     if status.success() {
         return Ok(stdout);
     }
     let said = String::from_utf8_lossy(&stderr);
     let printed = String::from_utf8_lossy(&stdout);
-    let arguments: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
-    Err(format!("{program} {}: {status}\n{printed}{said}", arguments.join(" ")))
+    let arguments: Vec<_> = command
+        .get_args()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    Err(format!(
+        "{program} {}: {status}\n{printed}{said}",
+        arguments.join(" ")
+    ))
 }
 
 /// The same, as text without the blank at its end.

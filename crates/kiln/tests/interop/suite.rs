@@ -57,10 +57,14 @@ impl Row {
 
 /// Runs the cases that `options` selects.
 pub(crate) fn run(peers: &Peers, rootfs: &Path, options: &Options) -> Result<Outcome, String> {
-    let selected: Vec<Case> =
-        cases::all().filter(|case| options.wants(case.name)).collect();
+    let selected: Vec<Case> = cases::all()
+        .filter(|case| options.wants(case.name))
+        .collect();
     if selected.is_empty() {
-        return Ok(Outcome { rows: vec![], stale: vec![] });
+        return Ok(Outcome {
+            rows: vec![],
+            stale: vec![],
+        });
     }
     let mut builders = vec![Builder::Kiln, Builder::BuildKit];
     if options.buildah || selected.iter().any(|case| case.oracle == Builder::Buildah) {
@@ -68,26 +72,39 @@ pub(crate) fn run(peers: &Peers, rootfs: &Path, options: &Options) -> Result<Out
     }
     for builder in builders {
         let name = builder.name();
-        builder.import(peers, rootfs).map_err(|error| format!("{name}: {error}"))?;
+        builder
+            .import(peers, rootfs)
+            .map_err(|error| format!("{name}: {error}"))?;
     }
-    let start = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let start = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     let start = i64::try_from(start).unwrap_or(i64::MAX);
     let mut rows = Vec::new();
     for case in &selected {
         let row = check(peers, case, start, options.buildah);
-        eprintln!("{} {}", if row.is_well() { "ok    " } else { "FAILED" }, case.name);
+        eprintln!(
+            "{} {}",
+            if row.is_well() { "ok    " } else { "FAILED" },
+            case.name
+        );
         rows.push(row);
     }
     let ran: BTreeSet<&str> = selected.iter().map(|case| case.name).collect();
     let met = |known: &&'static Known| {
         let used = rows.iter().flat_map(|row| &row.explained);
-        used.into_iter().any(|(_, used)| std::ptr::eq(*used, *known))
+        used.into_iter()
+            .any(|(_, used)| std::ptr::eq(*used, *known))
     };
     let due = |known: &&'static Known| match known.case {
         known::EVERY => options.names.is_empty(),
         name => ran.contains(name),
     };
-    let stale = known::KNOWN.iter().filter(due).filter(|known| !met(known)).collect();
+    let stale = known::KNOWN
+        .iter()
+        .filter(due)
+        .filter(|known| !met(known))
+        .collect();
     Ok(Outcome { rows, stale })
 }
 
@@ -107,7 +124,12 @@ fn check(peers: &Peers, case: &Case, start: i64, with_buildah: bool) -> Row {
     let (ours, theirs) = thread::scope(|scope| {
         let theirs = scope.spawn(|| case.oracle.build(peers, case, &folder));
         let ours = Builder::Kiln.build(peers, case, &folder);
-        (ours, theirs.join().unwrap_or_else(|_| Err("the thread panicked".to_owned())))
+        (
+            ours,
+            theirs
+                .join()
+                .unwrap_or_else(|_| Err("the thread panicked".to_owned())),
+        )
     });
     let oracle = match judge(case, ours, theirs) {
         Ok((ours, theirs)) => match (read_archive(&ours), read_archive(&theirs)) {
@@ -143,15 +165,19 @@ fn judge(
         (Ok(ours), Ok(theirs)) if !case.refused => Ok((ours, theirs)),
         (Err(ours), Err(_)) if case.refused && is_a_clear_error(&ours) => Err(Verdict::Refused),
         (Ok(_), Ok(_)) => Err(Verdict::Broken("both builders accept it".to_owned())),
-        (Ok(_), Err(theirs)) => {
-            Err(Verdict::Broken(format!("kiln accepts it and {oracle} does not:\n{}", end(&theirs))))
-        }
-        (Err(ours), Ok(_)) => {
-            Err(Verdict::Broken(format!("{oracle} accepts it and kiln does not:\n{}", end(&ours))))
-        }
-        (Err(ours), Err(theirs)) => {
-            Err(Verdict::Broken(format!("kiln:\n{}\n{oracle}:\n{}", end(&ours), end(&theirs))))
-        }
+        (Ok(_), Err(theirs)) => Err(Verdict::Broken(format!(
+            "kiln accepts it and {oracle} does not:\n{}",
+            end(&theirs)
+        ))),
+        (Err(ours), Ok(_)) => Err(Verdict::Broken(format!(
+            "{oracle} accepts it and kiln does not:\n{}",
+            end(&ours)
+        ))),
+        (Err(ours), Err(theirs)) => Err(Verdict::Broken(format!(
+            "kiln:\n{}\n{oracle}:\n{}",
+            end(&ours),
+            end(&theirs)
+        ))),
     }
 }
 
@@ -172,7 +198,11 @@ fn is_a_clear_error(said: &str) -> bool {
 /// Sorts the differences into explained ones and others.
 fn hold(row: &mut Row, oracle: Builder, theirs: &Flat, ours: &Flat, start: i64) {
     let (their_base, our_base) = (oracle.base(), Builder::Kiln.base());
-    let depth = if oracle == Builder::BuildKit { Depth::All } else { Depth::Result };
+    let depth = if oracle == Builder::BuildKit {
+        Depth::All
+    } else {
+        Depth::Result
+    };
     row.layers = equal_layers(theirs, ours, their_base);
     let mut unexplained = Vec::new();
     for difference in compare((theirs, their_base), (ours, our_base), start, depth) {
@@ -199,7 +229,10 @@ fn ask_buildah(
         (Ok(_), None) => return vec!["builds it".to_owned()],
         (Err(_), None) => return vec![],
         (Err(said), Some(_)) => {
-            let last = said.lines().rfind(|line| line.contains("rror")).unwrap_or_default();
+            let last = said
+                .lines()
+                .rfind(|line| line.contains("rror"))
+                .unwrap_or_default();
             return vec![format!("refuses it: {last}")];
         }
         (Ok(archive), Some(_)) => read_archive(archive),
@@ -210,26 +243,47 @@ fn ask_buildah(
     let bases = (Builder::BuildKit.base(), Builder::Buildah.base());
     compare((oracle, bases.0), (flat, bases.1), start, Depth::Result)
         .iter()
-        .map(|Difference { place, oracle, subject }| format!("{place}: `{subject}`, not `{oracle}`"))
+        .map(
+            |Difference {
+                 place,
+                 oracle,
+                 subject,
+             }| format!("{place}: `{subject}`, not `{oracle}`"),
+        )
         .collect()
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
         for row in &self.rows {
             match &row.verdict {
                 Verdict::Equal | Verdict::Refused => {}
                 Verdict::Broken(error) => writeln!(f, "\n{}: {error}", row.name)?,
                 Verdict::Different(differences) => {
                     writeln!(f, "\n{}:", row.name)?;
-                    for Difference { place, oracle, subject } in differences {
-                        writeln!(f, "  {place}\n    expected: {oracle}\n    kiln:     {subject}")?;
+                    for Difference {
+                        place,
+                        oracle,
+                        subject,
+                    } in differences
+                    {
+                        writeln!(
+                            f,
+                            "  {place}\n    expected: {oracle}\n    kiln:     {subject}"
+                        )?;
                     }
                 }
             }
         }
         for known in &self.stale {
-            writeln!(f, "\n{}: {} no longer differs: {}", known.case, known.place, known.reason)?;
+            writeln!(
+                f,
+                "\n{}: {} no longer differs: {}",
+                known.case, known.place, known.reason
+            )?;
         }
         self.write_table(f)?;
         self.write_buildah(f)?;
@@ -248,7 +302,8 @@ impl fmt::Display for Outcome {
 
 impl Outcome {
     fn write_table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = vec![["case", "result", "layers of the same bytes", "explained"].map(str::to_owned)];
+        let mut lines =
+            vec![["case", "result", "layers of the same bytes", "explained"].map(str::to_owned)];
         for row in &self.rows {
             let result = match (&row.verdict, row.explained.is_empty()) {
                 (Verdict::Equal, true) => "equal",
@@ -256,8 +311,11 @@ impl Outcome {
                 (Verdict::Refused, _) => "refused by both",
                 _ => "FAILED",
             };
-            let reasons: BTreeSet<&str> =
-                row.explained.iter().map(|(_, known)| known.reason).collect();
+            let reasons: BTreeSet<&str> = row
+                .explained
+                .iter()
+                .map(|(_, known)| known.reason)
+                .collect();
             lines.push([
                 row.name.to_owned(),
                 result.to_owned(),
@@ -269,7 +327,10 @@ impl Outcome {
     }
 
     fn write_buildah(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let asked = self.rows.iter().filter_map(|row| Some((row.name, row.buildah.as_ref()?)));
+        let asked = self
+            .rows
+            .iter()
+            .filter_map(|row| Some((row.name, row.buildah.as_ref()?)));
         let mut differ = asked.filter(|(_, lines)| !lines.is_empty()).peekable();
         if differ.peek().is_some() {
             writeln!(f, "\nwhere buildah differs from BuildKit:")?;

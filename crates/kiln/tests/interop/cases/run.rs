@@ -52,5 +52,6 @@ pub(super) const CASES: &[Case] = &[
     Case::new("run-on-copied", "FROM base:1\nCOPY d /d\nRUN rm /d/a && echo more >> /d/b && mkdir /d/sub/new\n").context("mkdir -p d/sub; echo a > d/a; echo b > d/b; echo c > d/sub/c"),
     Case::new("run-opaque-then-copy", "FROM base:1\nRUN mkdir /d && echo a > /d/a\nRUN rm -r /d && mkdir /d\nCOPY f /d/a\nRUN echo x > /d/b\n").context("echo f > f"),
 
+    Case::new("run-stubs-on-bare-root", "FROM scratch\nCOPY --from=base:1 /bin /bin\nRUN echo x > /x\n"),
     Case::new("run-mtime-old", "FROM base:1\nRUN echo x > /x && touch -d '1999-12-31 23:59:58' /x && mkdir /d && touch -d '1970-01-02 00:00:00' /d && ln -s x /l && touch -h -d '1980-01-01 00:00:00' /l\n"),
 ];

@@ -26,19 +26,32 @@ fn load(lab: &Lab, archive: &Path, name: &str) -> Result<serde_json::Value, Stri
 
 /// Whatever happened to manifests on the way: the config, and so the layers' content, is the same.
 fn same_image(facts: &serde_json::Value, sample: &Sample) -> Result<(), String> {
-    expect("the config's digest", &facts["manifest"]["config"]["digest"], &config_digest(&sample.flat))?;
+    expect(
+        "the config's digest",
+        &facts["manifest"]["config"]["digest"],
+        &config_digest(&sample.flat),
+    )?;
     expect("the config", &facts["config"], &sample.flat.config)
 }
 
 fn docker_save(lab: &Lab, sample: &Sample) -> Result<(), String> {
     let archive = lab.fresh(sample, "from-docker.tar")?;
     let _ = peers::output(lab.peers.docker().args(["rmi", "--force", NAME]));
-    peers::output(lab.peers.docker().args(["load", "--input"]).arg(&sample.oci))?;
+    peers::output(
+        lab.peers
+            .docker()
+            .args(["load", "--input"])
+            .arg(&sample.oci),
+    )?;
     let mut save = lab.peers.docker();
     peers::output(save.args(["save", NAME, "--output"]).arg(&archive))?;
     let facts = load(lab, &archive, NAME)?;
     // Its store keeps manifests, and so must we.
-    expect("the digest", &facts["digest"], &sample.flat.digest.as_str().into())?;
+    expect(
+        "the digest",
+        &facts["digest"],
+        &sample.flat.digest.as_str().into(),
+    )?;
     same_image(&facts, sample)
 }
 
@@ -49,11 +62,16 @@ fn podman_save(lab: &Lab, sample: &Sample) -> Result<(), String> {
     for format in ["docker-archive", "oci-archive"] {
         let archive = lab.fresh(sample, &format!("from-podman-{format}.tar"))?;
         let mut save = podman();
-        save.args(["save", "--quiet", "--format", format, "--output"]).arg(&archive);
+        save.args(["save", "--quiet", "--format", format, "--output"])
+            .arg(&archive);
         peers::output(save.arg(NAME))?;
         let facts = load(lab, &archive, NAME)?;
         let diff_ids = &sample.flat.config["rootfs"]["diff_ids"];
-        expect("the diff ids", &facts["config"]["rootfs"]["diff_ids"], diff_ids)?;
+        expect(
+            "the diff ids",
+            &facts["config"]["rootfs"]["diff_ids"],
+            diff_ids,
+        )?;
     }
     Ok(())
 }
@@ -64,12 +82,20 @@ fn skopeo_copy(lab: &Lab, sample: &Sample) -> Result<(), String> {
         let archive = lab.fresh(sample, &format!("from-skopeo-{compression}.tar"))?;
         let mut copy = lab.peers.tool("skopeo");
         copy.args(["copy", "--quiet", "--insecure-policy"]);
-        copy.args(["--dest-compress-format", compression, "--dest-force-compress-format"]);
+        copy.args([
+            "--dest-compress-format",
+            compression,
+            "--dest-force-compress-format",
+        ]);
         copy.arg(format!("oci:{}", sample.layout.display()));
         peers::output(copy.arg(format!("oci-archive:{}:{NAME}", archive.display())))?;
         let facts = load(lab, &archive, NAME)?;
         let written = read_archive(&archive)?;
-        expect("the digest", &facts["digest"], &written.digest.as_str().into())?;
+        expect(
+            "the digest",
+            &facts["digest"],
+            &written.digest.as_str().into(),
+        )?;
         same_image(&facts, sample)?;
     }
     let archive = lab.fresh(sample, "from-skopeo-docker.tar")?;
@@ -93,12 +119,33 @@ fn build_on_layout(lab: &Lab, sample: &Sample) -> Result<(), String> {
     std::fs::write(&dockerfile, text).map_err(|error| error.to_string())?;
     let archive = lab.fresh(sample, "on-layout.tar")?;
     let mut build = kiln(lab.peers, &lab.folder);
-    build.args(["build", "--progress", "plain", "--network", "none", "--file"]).arg(&dockerfile);
-    build.arg("--build-context").arg(format!("other=oci-layout://{}:tag", layout.display()));
-    build.arg("--output").arg(format!("type=oci,dest={}", archive.display()));
+    build
+        .args([
+            "build",
+            "--progress",
+            "plain",
+            "--network",
+            "none",
+            "--file",
+        ])
+        .arg(&dockerfile);
+    build
+        .arg("--build-context")
+        .arg(format!("other=oci-layout://{}:tag", layout.display()));
+    build
+        .arg("--output")
+        .arg(format!("type=oci,dest={}", archive.display()));
     peers::output(build.arg("context"))?;
     let built = read_archive(&archive)?;
     let below = sample.flat.layers.iter().zip(&built.layers);
-    expect("that its layers are kept", &below.clone().all(|(a, b)| a.diff_id == b.diff_id), &true)?;
-    expect("that the step saw the base", &built.tree.contains_key("/seen"), &true)
+    expect(
+        "that its layers are kept",
+        &below.clone().all(|(a, b)| a.diff_id == b.diff_id),
+        &true,
+    )?;
+    expect(
+        "that the step saw the base",
+        &built.tree.contains_key("/seen"),
+        &true,
+    )
 }

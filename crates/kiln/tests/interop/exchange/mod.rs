@@ -78,7 +78,11 @@ pub(crate) fn run(peers: &Peers, rootfs: &Path, options: &Options) -> Outcome {
     }
     let lab = match Lab::new(peers, rootfs) {
         Ok(lab) => lab,
-        Err(error) => return Outcome { rows: vec![("exchange-sample".to_owned(), Err(error))] },
+        Err(error) => {
+            return Outcome {
+                rows: vec![("exchange-sample".to_owned(), Err(error))],
+            };
+        }
     };
     let mut rows = Vec::new();
     for (name, check) in selected {
@@ -98,9 +102,22 @@ impl<'a> Lab<'a> {
         SAMPLE.write(&folder)?;
         Builder::Kiln.import(peers, rootfs)?;
         let mut build = kiln(peers, &folder);
-        build.args(["build", "--progress", "plain", "--network", "none", "--tag", NAME, "context"]);
+        build.args([
+            "build",
+            "--progress",
+            "plain",
+            "--network",
+            "none",
+            "--tag",
+            NAME,
+            "context",
+        ]);
         peers::output(&mut build)?;
-        let mut lab = Self { peers, folder, samples: vec![] };
+        let mut lab = Self {
+            peers,
+            folder,
+            samples: vec![],
+        };
         for compression in COMPRESSIONS {
             let sample = lab.save(NAME, compression)?;
             lab.samples.push(sample);
@@ -114,11 +131,18 @@ impl<'a> Lab<'a> {
         let (oci, layout, docker) = (path("oci.tar"), path("layout"), path("docker.tar"));
         for (format, path) in [("oci", &oci), ("oci-dir", &layout), ("docker", &docker)] {
             let mut save = kiln(self.peers, &self.folder);
-            save.args(["save", name, "--format", format, "--output"]).arg(path);
+            save.args(["save", name, "--format", format, "--output"])
+                .arg(path);
             peers::output(save.args(["--compression", compression]))?;
         }
         let flat = read_archive(&oci)?;
-        Ok(Sample { compression, oci, layout, docker, flat })
+        Ok(Sample {
+            compression,
+            oci,
+            layout,
+            docker,
+            flat,
+        })
     }
 
     /// A file name that is free, as each check may run several times.
