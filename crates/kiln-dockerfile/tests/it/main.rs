@@ -8,6 +8,7 @@ mod parse_errors;
 mod plan;
 mod properties;
 mod scope;
+mod scope_files;
 
 use kiln_dockerfile::{Parsed, SourceFile, parse as parse_file};
 
