@@ -164,7 +164,11 @@ pub fn check(file: &Dockerfile, facts: &CheckFacts) -> Vec<Diagnostic> {
         };
         rule.check(&subject, &mut report);
         for mut found in report.found {
-            let own = local.iter().find(|(span, _)| holds(*span, found.span));
+            // In source order, so the last one that begins at or before the finding is the only candidate.
+            let next = local.partition_point(|(span, _)| span.start <= found.span.start);
+            let own = local[..next]
+                .last()
+                .filter(|(span, _)| holds(*span, found.span));
             let allowed = |options: &CheckOptions| options.allows(rule.name(), rule.experimental());
             let merged = own.map(|(_, own)| global.merged(own));
             let options = merged.as_ref().unwrap_or(&global);
