@@ -12,7 +12,7 @@ use kiln_oci::Digest;
 #[non_exhaustive]
 pub enum SnapshotError {
     /// A system call failed.
-    #[error("cannot {action} `{}`: {source}", path.display())]
+    #[error("cannot {action} `{}`", path.display())]
     Io {
         /// What was to be done.
         action: &'static str,

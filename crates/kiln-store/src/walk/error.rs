@@ -5,32 +5,17 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// Why a directory could not be walked or one of its files not be read.
+/// A directory could not be walked or one of its files not be read.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WalkError {
-    /// A system call failed.
-    #[error("cannot {action} `{}`: {source}", path.display())]
-    Io {
-        /// What was to be done.
-        action: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// What failed.
-        source: io::Error,
-    },
-    /// A path that no layer can hold.
-    #[error("`{}` is too long or too deep a path", path.display())]
-    TooLong {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The file is not what it was when the directory was walked.
-    #[error("`{}` changed while it was read", path.display())]
-    Changed {
-        /// The path.
-        path: PathBuf,
-    },
+#[error("cannot {action} `{}`", path.display())]
+pub struct WalkError {
+    /// What was to be done.
+    pub action: &'static str,
+    /// With what.
+    pub path: PathBuf,
+    /// What failed.
+    #[source]
+    pub source: io::Error,
 }
 
 impl WalkError {
@@ -41,16 +26,33 @@ impl WalkError {
         path: &[u8],
     ) -> impl FnOnce(E) -> Self + use<E> {
         let path = full(root, path);
-        move |source| Self::Io {
+        move |source| Self {
             action,
             path,
             source: source.into(),
         }
     }
+
+    /// The path is longer than a layer can hold.
+    pub(super) fn too_long(root: &Path, path: &[u8]) -> Self {
+        let source = io::Error::new(io::ErrorKind::InvalidFilename, "the path is too long");
+        Self::io("take", root, path)(source)
+    }
+
+    /// The file is not what it was when the directory was walked.
+    pub(super) fn changed(root: &Path, path: &[u8]) -> Self {
+        Self::io("read", root, path)(io::Error::other("it changed after it was listed"))
+    }
+
+    /// No file was found at the path.
+    pub(super) fn not_a_file(root: &Path, path: &[u8]) -> Self {
+        let source = io::Error::new(io::ErrorKind::NotFound, "no file was found there");
+        Self::io("read", root, path)(source)
+    }
 }
 
 /// The whole path of what lies at `path` below `root`.
-pub(super) fn full(root: &Path, path: &[u8]) -> PathBuf {
+fn full(root: &Path, path: &[u8]) -> PathBuf {
     match path {
         b"" => root.to_path_buf(),
         path => root.join(OsStr::from_bytes(path)),

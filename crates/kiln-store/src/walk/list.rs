@@ -18,8 +18,7 @@ use rustix::fs::{
     makedev, openat2, readlinkat, statx,
 };
 
-use super::error::full;
-use super::{Decision, Found, Stamp, Walk, WalkError, open_root};
+use super::{Decision, Stamp, Walk, WalkError, open_root};
 
 /// Says what becomes of a path; the flag tells directories.
 type Filter<'a> = dyn Fn(&[u8], bool) -> Decision + Sync + 'a;
@@ -52,17 +51,25 @@ pub fn walk(root: &Path, filter: &Filter<'_>) -> Result<Walk, WalkError> {
         .expect("because no thread panics with it");
     let mut entries = in_order(listed);
     link_names(&mut entries);
+    let files = entries.iter().filter(|child| child.is_file);
+    let stamps = files
+        .map(|child| (child.entry.path.clone(), child.stamp))
+        .collect();
     Ok(Walk {
         root: root.to_path_buf(),
         directory,
-        entries: found(entries),
+        entries: entries.into_iter().map(|child| child.entry).collect(),
+        stamps,
     })
 }
 
 /// A child of a directory.
 struct Child {
-    found: Found,
+    entry: Entry,
+    stamp: Stamp,
     links: u32,
+    /// Whether it is a regular file, by this name or another.
+    is_file: bool,
     /// Only here if something below it is.
     is_passage: bool,
 }
@@ -93,7 +100,7 @@ impl<'a> Walker<'a> {
             Ok(children) => {
                 let directories = children.iter().filter(|child| is_directory(child));
                 for child in directories {
-                    let path = child.found.entry.path.clone();
+                    let path = child.entry.path.clone();
                     scope.spawn(|scope| self.visit(scope, path));
                 }
                 let mut listed = self
@@ -129,13 +136,11 @@ impl<'a> Walker<'a> {
             }
             let child_path = join_path(path, name);
             if child_path.len() > MAX_PATH {
-                return Err(WalkError::TooLong {
-                    path: full(self.root, &child_path),
-                });
+                return Err(WalkError::too_long(self.root, &child_path));
             }
             children.extend(self.child(directory.as_fd(), name, child_path)?);
         }
-        children.sort_unstable_by(|a, b| a.found.entry.path.cmp(&b.found.entry.path));
+        children.sort_unstable_by(|a, b| a.entry.path.cmp(&b.entry.path));
         Ok(children)
     }
 
@@ -200,30 +205,24 @@ impl<'a> Walker<'a> {
             _ => return Ok(None),
         };
         Ok(Some(Child {
-            found: found_of(path, kind, &stat),
+            stamp: stamp(&stat),
             links: stat.stx_nlink,
+            is_file: matches!(kind, Kind::File { .. }),
             is_passage,
+            entry: Entry {
+                mode: u32::from(stat.stx_mode) & 0o7777,
+                mtime: Time {
+                    seconds: stat.stx_mtime.tv_sec,
+                    nanos: stat.stx_mtime.tv_nsec,
+                },
+                ..Entry::new(path, kind)
+            },
         }))
     }
 }
 
 fn is_directory(child: &Child) -> bool {
-    child.found.entry.kind == Kind::Directory
-}
-
-fn found_of(path: Vec<u8>, kind: Kind, stat: &Statx) -> Found {
-    let time = &stat.stx_mtime;
-    Found {
-        entry: Entry {
-            mode: u32::from(stat.stx_mode) & 0o7777,
-            mtime: Time {
-                seconds: time.tv_sec,
-                nanos: time.tv_nsec,
-            },
-            ..Entry::new(path, kind)
-        },
-        stamp: stamp(stat),
-    }
+    child.entry.kind == Kind::Directory
 }
 
 pub(super) fn stamp(stat: &Statx) -> Stamp {
@@ -253,7 +252,7 @@ fn in_order(mut listed: HashMap<Vec<u8>, Vec<Child>>) -> Vec<Child> {
             continue;
         };
         let depth = open.len();
-        let below = is_directory(&child).then(|| children(&child.found.entry.path));
+        let below = is_directory(&child).then(|| children(&child.entry.path));
         if child.is_passage {
             passages.push((depth, child));
         } else {
@@ -272,7 +271,7 @@ fn link_names(entries: &mut [Child]) {
         .iter_mut()
         .filter(|child| child.links > 1 && !is_directory(child))
     {
-        let Found { entry, stamp } = &mut child.found;
+        let Child { entry, stamp, .. } = child;
         match first_names.get(&(stamp.device, stamp.inode)) {
             Some(first) => {
                 entry.kind = Kind::Hardlink {
@@ -284,8 +283,4 @@ fn link_names(entries: &mut [Child]) {
             }
         }
     }
-}
-
-fn found(entries: Vec<Child>) -> Vec<Found> {
-    entries.into_iter().map(|child| child.found).collect()
 }

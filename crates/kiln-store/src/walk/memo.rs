@@ -17,9 +17,8 @@ use kiln_oci::Hasher;
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
-use super::error::full;
 use super::list::stamp;
-use super::{Found, Stamp, Walk, WalkError};
+use super::{Stamp, Walk, WalkError};
 
 /// Bytes before the records: a magic with the version, and a checksum of the rest.
 const HEADER: usize = 8 + 32;
@@ -39,12 +38,14 @@ const MAX_AGE: u8 = 16;
 /// Digests of files by their stamps.
 #[derive(Debug, Default)]
 pub struct Memo {
-    records: HashMap<Stamp, Record>,
+    /// By device and inode.
+    records: HashMap<(u64, u64), Record>,
     is_changed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Record {
+    stamp: Stamp,
     digest: Digest,
     age: u8,
 }
@@ -76,41 +77,51 @@ impl Memo {
     /// The content's digest of a file in this state, if it is known.
     #[must_use]
     pub fn digest(&self, stamp: &Stamp) -> Option<Digest> {
-        self.records.get(stamp).map(|record| record.digest)
+        let record = self.records.get(&(stamp.device, stamp.inode))?;
+        (record.stamp == *stamp).then_some(record.digest)
     }
 
-    /// The content's digests of `files`, which are regular files or hard links to such out of
-    /// `walk`, in the same order. Reads those that it does not know, on all cores.
+    fn insert(&mut self, stamp: Stamp, digest: Digest, age: u8) {
+        let record = Record { stamp, digest, age };
+        self.records.insert((stamp.device, stamp.inode), record);
+    }
+
+    /// The content's digests of the regular files at `paths` below the root of `walk`, in the same
+    /// order. Reads those that it does not know, on all cores.
     ///
     /// # Errors
-    /// Names a file that cannot be read or is not as the walk found it.
-    pub fn digests(&mut self, walk: &Walk, files: &[&Found]) -> Result<Vec<Digest>, WalkError> {
-        let unknown = files
-            .iter()
-            .filter(|file| !self.records.contains_key(&file.stamp));
-        let unknown: Vec<&Found> = unknown.copied().collect();
+    /// Names a file that was not found, cannot be read, or is not as the walk found it.
+    pub fn digests(&mut self, walk: &Walk, paths: &[Vec<u8>]) -> Result<Vec<Digest>, WalkError> {
+        let mut digests = Vec::with_capacity(paths.len());
+        let mut unknown = Vec::new();
+        for (number, path) in paths.iter().enumerate() {
+            let stamp = walk.stamp(path);
+            let stamp = stamp.ok_or_else(|| WalkError::not_a_file(walk.root(), path))?;
+            match self.digest(stamp) {
+                Some(digest) => digests.push(digest),
+                None => {
+                    unknown.push((number, path, stamp));
+                    // Replaced below.
+                    digests.push(Digest::from_sha256([0; 32]));
+                }
+            }
+        }
         let read: Vec<(Digest, bool)> = unknown
             .par_iter()
             .with_max_len(16)
             .map_init(
                 || vec![0; 128 << 10],
-                |buffer, file| read(walk, file, buffer),
+                |buffer, (_, path, stamp)| read(walk, path, stamp, buffer),
             )
             .collect::<Result<_, _>>()?;
-        let mut fresh = HashMap::new();
-        for (file, (digest, is_settled)) in unknown.iter().zip(read) {
+        for ((number, _, stamp), (digest, is_settled)) in unknown.into_iter().zip(read) {
+            digests[number] = digest;
             if is_settled {
-                self.records.insert(file.stamp, Record { digest, age: 0 });
+                self.insert(*stamp, digest, 0);
                 self.is_changed = true;
             }
-            fresh.insert(file.stamp, digest);
         }
-        let digest = |file: &&Found| {
-            let known = self.digest(&file.stamp);
-            let known = known.or_else(|| fresh.get(&file.stamp).copied());
-            known.expect("because what was not known was read")
-        };
-        Ok(files.iter().map(digest).collect())
+        Ok(digests)
     }
 
     /// The bytes to store. Files that `walk` does not have age, and are forgotten after a while:
@@ -120,8 +131,9 @@ impl Memo {
         for record in self.records.values_mut() {
             record.age = record.age.saturating_add(1);
         }
-        for found in &walk.entries {
-            if let Some(record) = self.records.get_mut(&found.stamp) {
+        for stamp in walk.stamps.values() {
+            let record = self.records.get_mut(&(stamp.device, stamp.inode));
+            if let Some(record) = record.filter(|record| record.stamp == *stamp) {
                 record.age = 0;
             }
         }
@@ -130,7 +142,8 @@ impl Memo {
         let mut bytes = Vec::with_capacity(HEADER + self.records.len() * RECORD);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&[0; 32]);
-        for (stamp, record) in &self.records {
+        for record in self.records.values() {
+            let stamp = &record.stamp;
             for number in [stamp.device, stamp.inode, stamp.size] {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
@@ -158,14 +171,18 @@ impl Memo {
         if !rest.is_empty() {
             return Err(Unknown);
         }
-        Ok(Self {
-            records: records.iter().map(record).collect(),
-            is_changed: false,
-        })
+        let mut memo = Self::default();
+        memo.records.reserve(records.len());
+        for record in records {
+            let (stamp, digest, age) = fields(record);
+            memo.insert(stamp, digest, age);
+        }
+        Ok(memo)
     }
 }
 
-fn record(bytes: &[u8; RECORD]) -> (Stamp, Record) {
+/// One encoded record.
+fn fields(bytes: &[u8; RECORD]) -> (Stamp, Digest, u8) {
     fn field<const LEN: usize>(bytes: &[u8; RECORD], at: usize) -> [u8; LEN] {
         let field = bytes[at..at + LEN].try_into();
         field.expect("because the slice is as long as the array")
@@ -177,21 +194,19 @@ fn record(bytes: &[u8; RECORD]) -> (Stamp, Record) {
         mtime: i128::from_le_bytes(field(bytes, 24)),
         ctime: i128::from_le_bytes(field(bytes, 40)),
     };
-    let digest = Digest::from_sha256(field(bytes, 57));
-    (
-        stamp,
-        Record {
-            digest,
-            age: bytes[56],
-        },
-    )
+    (stamp, Digest::from_sha256(field(bytes, 57)), bytes[56])
 }
 
 /// Hashes a file. Says whether its stamp can stand for this content from now on.
-fn read(walk: &Walk, found: &Found, buffer: &mut [u8]) -> Result<(Digest, bool), WalkError> {
-    let path = &found.entry.path;
+fn read(
+    walk: &Walk,
+    path: &[u8],
+    found: &Stamp,
+    buffer: &mut [u8],
+) -> Result<(Digest, bool), WalkError> {
     let began = SystemTime::now();
-    let mut file = walk.open(path)?;
+    let file = walk.open(path);
+    let mut file = file.map_err(WalkError::io("open", walk.root(), path))?;
     let mut hasher = Hasher::sha256();
     let mut len = 0;
     loop {
@@ -208,12 +223,10 @@ fn read(walk: &Walk, found: &Found, buffer: &mut [u8]) -> Result<(Digest, bool),
     }
     let stat = statx(&file, "", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS);
     let stat = stat.map_err(WalkError::io("look at", walk.root(), path))?;
-    if stamp(&stat) != found.stamp || len != found.stamp.size {
-        return Err(WalkError::Changed {
-            path: full(walk.root(), path),
-        });
+    if stamp(&stat) != *found || len != found.size {
+        return Err(WalkError::changed(walk.root(), path));
     }
-    Ok((hasher.finish(), is_settled(&found.stamp, began)))
+    Ok((hasher.finish(), is_settled(found, began)))
 }
 
 /// Whether any later change is sure to give the file another stamp.
@@ -259,11 +272,7 @@ mod tests {
         let directory = std::fs::canonicalize(env!("CARGO_MANIFEST_DIR")).unwrap();
         let walk = super::super::walk(&directory, &|_, _| super::super::Decision::Skip).unwrap();
         let mut memo = Memo::default();
-        let record = Record {
-            digest: Digest::sha256(b"x"),
-            age: 0,
-        };
-        memo.records.insert(at(-1, 7), record);
+        memo.insert(at(-1, 7), Digest::sha256(b"x"), 0);
         let bytes = memo.encode(&walk);
         let again = Memo::decode(&bytes).unwrap();
         assert_eq!(again.digest(&at(-1, 7)), Some(Digest::sha256(b"x")));
@@ -281,13 +290,7 @@ mod tests {
         let directory = std::fs::canonicalize(env!("CARGO_MANIFEST_DIR")).unwrap();
         let walk = super::super::walk(&directory, &|_, _| super::super::Decision::Skip).unwrap();
         let mut memo = Memo::default();
-        memo.records.insert(
-            at(1, 1),
-            Record {
-                digest: Digest::sha256(b""),
-                age: 0,
-            },
-        );
+        memo.insert(at(1, 1), Digest::sha256(b""), 0);
         for _ in 1..MAX_AGE {
             let _ = memo.encode(&walk);
             assert_eq!(memo.len(), 1);

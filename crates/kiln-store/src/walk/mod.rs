@@ -7,12 +7,15 @@ mod error;
 mod list;
 mod memo;
 
+use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use kiln_layer::Entry;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::io::Errno;
 
 pub use error::WalkError;
 pub use list::walk;
@@ -44,25 +47,18 @@ pub struct Stamp {
     pub ctime: i128,
 }
 
-/// A file that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Path below the root, kind, mode and time. Owner and group are root, there are no extended
-    /// attributes: as BuildKit takes contexts, so that whoever builds gets the same image. The
-    /// second and later names of a file are [`Hardlink`](kiln_layer::Kind::Hardlink)s to the first.
-    pub entry: Entry,
-    /// The state of the file, also for a hard link.
-    pub stamp: Stamp,
-}
-
 /// A directory that was walked.
 #[derive(Debug)]
 pub struct Walk {
+    /// What was found, without the root itself: directories before what is in them, names sorted as
+    /// bytes. Owner and group are root and there are no extended attributes: as BuildKit takes
+    /// contexts, so that whoever builds gets the same image. The second and later names of a file
+    /// are [`Hardlink`](kiln_layer::Kind::Hardlink)s to the first that was found.
+    pub entries: Vec<Entry>,
     root: PathBuf,
     directory: OwnedFd,
-    /// What was found, without the root itself: directories before what is in them, names sorted as
-    /// bytes.
-    pub entries: Vec<Found>,
+    /// The states of the regular files, by every name.
+    stamps: HashMap<Vec<u8>, Stamp>,
 }
 
 impl Walk {
@@ -72,18 +68,28 @@ impl Walk {
         &self.root
     }
 
+    /// The state in which a regular file was found, by any of its paths below the root.
+    #[must_use]
+    pub fn stamp(&self, path: &[u8]) -> Option<&Stamp> {
+        self.stamps.get(path)
+    }
+
     /// Opens a file by its path below the root. No link is followed: what was a file when it was
     /// found must be one now.
     ///
     /// # Errors
-    /// Names the path.
-    pub fn open(&self, path: &[u8]) -> Result<File, WalkError> {
+    /// The system's.
+    pub fn open(&self, path: &[u8]) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let opened = openat2(&self.directory, path, flags, Mode::empty(), resolve);
-        Ok(opened
-            .map_err(WalkError::io("open", &self.root, path))?
-            .into())
+        loop {
+            return match openat2(&self.directory, path, flags, Mode::empty(), resolve) {
+                Ok(file) => Ok(file.into()),
+                // Something was renamed at the same time.
+                Err(Errno::AGAIN | Errno::INTR) => continue,
+                Err(errno) => Err(errno.into()),
+            };
+        }
     }
 }
 

@@ -172,7 +172,7 @@ fn without_times(lines: &[String]) -> Vec<String> {
         let (before, after) = line.split_once(" (").unwrap();
         format!(
             "{before} {}",
-            after.split_once(") ").unwrap().1.replace(" linked ", " ")
+            after.split_once(") ").unwrap().1.replace(" linked ", "  ")
         )
     };
     lines.iter().map(cut).collect()

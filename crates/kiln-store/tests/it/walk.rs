@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use kiln_layer::Kind;
 use kiln_oci::Digest;
-use kiln_store::walk::{Decision, Found, Memo, Walk, WalkError, walk};
+use kiln_store::walk::{Decision, Memo, Walk, walk};
 
 use crate::snapshot::Scratch;
 
@@ -20,7 +20,7 @@ fn paths(walk: &Walk) -> Vec<String> {
     let paths = walk
         .entries
         .iter()
-        .map(|found| found.entry.display_path().into_owned());
+        .map(|found| found.display_path().into_owned());
     paths.collect()
 }
 
@@ -69,9 +69,7 @@ fn all_kinds_are_listed_in_order() {
     assert_eq!(paths(&walk), expected);
     let at = |path: &str| {
         let mut all = walk.entries.iter();
-        &all.find(|found| found.entry.path == path.as_bytes())
-            .unwrap()
-            .entry
+        all.find(|found| found.path == path.as_bytes()).unwrap()
     };
     assert_eq!(
         (at("Makefile").mode, at("Makefile").kind.clone()),
@@ -93,7 +91,7 @@ fn all_kinds_are_listed_in_order() {
     assert!(
         walk.entries
             .iter()
-            .all(|found| (found.entry.uid, found.entry.gid) == (0, 0))
+            .all(|found| (found.uid, found.gid) == (0, 0))
     );
 }
 
@@ -118,19 +116,16 @@ fn files_are_read_once() {
     // The times of all that was just made must be older than the clock's grain.
     std::thread::sleep(Duration::from_millis(60));
     let root = scratch.path();
-    let files = |walk: &Walk| -> Vec<Found> {
+    let files = |walk: &Walk| -> Vec<Vec<u8>> {
         let all = walk.entries.iter();
-        all.filter(|found| found.entry.kind != Kind::Directory)
-            .cloned()
-            .collect()
+        let files = all.filter(|found| found.kind != Kind::Directory);
+        files.map(|found| found.path.clone()).collect()
     };
     let first = walk(root, &everything).unwrap();
     let found = files(&first);
     let mut memo = Memo::default();
-    let digests = memo
-        .digests(&first, &found.iter().collect::<Vec<_>>())
-        .unwrap();
-    let expected = found.iter().map(|found| Digest::sha256(&found.entry.path));
+    let digests = memo.digests(&first, &found).unwrap();
+    let expected = found.iter().map(|path| Digest::sha256(path));
     assert_eq!(digests, expected.collect::<Vec<_>>());
     assert!(memo.is_changed());
     let stored = memo.encode(&first);
@@ -140,17 +135,11 @@ fn files_are_read_once() {
     write_old(&root.join("src/a"), "SRC/A");
     let second = walk(root, &everything).unwrap();
     let found = files(&second);
-    let known = found
-        .iter()
-        .filter(|found| memo.digest(&found.stamp).is_some());
+    let stamps = found.iter().map(|path| second.stamp(path).unwrap());
+    let known = stamps.filter(|stamp| memo.digest(stamp).is_some());
     assert_eq!(known.count(), found.len() - 1);
-    let digests = memo
-        .digests(&second, &found.iter().collect::<Vec<_>>())
-        .unwrap();
-    let changed = found
-        .iter()
-        .position(|found| found.entry.path == b"src/a")
-        .unwrap();
+    let digests = memo.digests(&second, &found).unwrap();
+    let changed = found.iter().position(|path| path == b"src/a").unwrap();
     assert_eq!(digests[changed], Digest::sha256(b"SRC/A"));
 }
 
@@ -160,7 +149,7 @@ fn a_file_that_changed_within_the_clocks_grain_is_not_remembered() {
     fs::write(scratch.path().join("new"), "new").unwrap();
     let found = walk(scratch.path(), &everything).unwrap();
     let mut memo = Memo::default();
-    let digests = memo.digests(&found, &[&found.entries[0]]).unwrap();
+    let digests = memo.digests(&found, &[b"new".to_vec()]).unwrap();
     assert_eq!(digests, [Digest::sha256(b"new")]);
     assert!(memo.is_empty());
 }
@@ -170,8 +159,19 @@ fn a_file_that_changes_after_the_walk_is_an_error() {
     let scratch = context("changes");
     let found = walk(scratch.path(), &everything).unwrap();
     fs::write(scratch.path().join("Makefile"), "longer than before").unwrap();
-    let result = Memo::default().digests(&found, &[&found.entries[0]]);
-    assert!(matches!(result, Err(WalkError::Changed { path }) if path.ends_with("Makefile")));
+    let error = Memo::default()
+        .digests(&found, &[b"Makefile".to_vec()])
+        .unwrap_err();
+    assert_eq!(error.path, scratch.path().join("Makefile"));
+    assert!(
+        error.source.to_string().contains("changed"),
+        "{}",
+        error.source
+    );
+    assert!(
+        Memo::default().digests(&found, &[b"src".to_vec()]).is_err(),
+        "not a file"
+    );
     fs::remove_file(scratch.path().join("Makefile")).unwrap();
     symlink("/etc/passwd", scratch.path().join("Makefile")).unwrap();
     assert!(found.open(b"Makefile").is_err(), "no link is followed");
