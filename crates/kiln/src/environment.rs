@@ -28,17 +28,14 @@ pub(crate) struct Environment {
     pub(crate) proxies: kiln_fetch::Proxies,
     /// PEM certificates to trust beside the system's, from `SSL_CERT_FILE`.
     pub(crate) ca_certificates: Option<Vec<u8>>,
-    /// What `$HOME` says, for configuration files of other tools.
-    pub(crate) user_home: Option<PathBuf>,
 }
 
 impl Environment {
     /// Looks around. `home` is what `--home` said.
     pub(crate) fn read(home: Option<PathBuf>) -> Result<Self, Report> {
-        let user_home = path("HOME");
         let ca_file = path("SSL_CERT_FILE");
         Ok(Self {
-            home: home.map_or_else(|| default_home(user_home.clone()), Ok)?,
+            home: home.map_or_else(|| default_home(path("HOME")), Ok)?,
             directory: std::env::current_dir().map_err(|error| {
                 Report::from(error).hint("the working directory may have been removed")
             })?,
@@ -53,7 +50,6 @@ impl Environment {
                 no_proxy: either("no_proxy", "NO_PROXY"),
             },
             ca_certificates: ca_file.and_then(|file| std::fs::read(file).ok()),
-            user_home,
         })
     }
 
