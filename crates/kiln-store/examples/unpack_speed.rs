@@ -1,5 +1,6 @@
-//! How fast a layer is unpacked: `cargo run --release --example unpack_speed -- LAYER.tar [ROUNDS]`,
-//! with an uncompressed tar. Prints entries per second of each round.
+//! How fast a layer is unpacked, and made of the directory again: `cargo run --release --example unpack_speed -- LAYER.tar [ROUNDS]`,
+//! with an uncompressed tar. Prints entries per second of
+//! each round.
 
 #![allow(
     clippy::print_stdout,
@@ -13,9 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use kiln_layer::{LayerIndex, index_tar};
+use kiln_layer::{LayerIndex, LayerWriter, Tree, index_tar};
 use kiln_oci::Digest;
-use kiln_store::snapshot::{Layers, Marks, Snapshots};
+use kiln_store::snapshot::{CommitOptions, Layers, Marks, Snapshots};
 
 struct One {
     index: Arc<LayerIndex>,
@@ -48,16 +49,38 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::create_dir_all(scratch.join(directory))?;
     }
     let snapshots = Snapshots::new(scratch.join("snapshots"), Marks::Trusted);
+    let work = scratch.join("work");
     for _ in 0..rounds {
         let began = Instant::now();
-        drop(snapshots.snapshot(&layers, &scratch.join("work"), &[diff_id])?);
+        drop(snapshots.snapshot(&layers, &work, &[diff_id])?);
         let took = began.elapsed();
         let rate = entries as f64 / took.as_secs_f64();
         println!("{entries} entries in {took:?}: {rate:.0}/s");
+        diff(&snapshots, &layers, &work)?;
         for snapshot in snapshots.list()? {
-            snapshots.remove(&snapshot.name, &scratch.join("work"))?;
+            snapshots.remove(&snapshot.name, &work)?;
         }
     }
     fs::remove_dir_all(&scratch)?;
+    Ok(())
+}
+
+/// Takes the unpacked layer for an upper directory over nothing.
+fn diff(snapshots: &Snapshots, layers: &One, work: &Path) -> Result<(), Box<dyn Error>> {
+    let diff_id = layers.index.diff_id;
+    let unpacked = snapshots.snapshot(layers, work, &[diff_id])?;
+    let upper = snapshots.upper(work)?;
+    fs::remove_dir(upper.dir())?;
+    fs::rename(unpacked[0].path(), upper.dir())?;
+    let began = Instant::now();
+    let mut layer = LayerWriter::new(File::create(work.join("layer.tar"))?);
+    snapshots.diff(&upper, &Tree::new(), &CommitOptions::default(), &mut layer)?;
+    let (_, index) = layer.finish()?;
+    let took = began.elapsed();
+    let rate = index.entries.len() as f64 / took.as_secs_f64();
+    println!(
+        "{} entries back in {took:?}: {rate:.0}/s",
+        index.entries.len()
+    );
     Ok(())
 }

@@ -3,14 +3,15 @@
 //! A snapshot is made elsewhere and renamed into place as a whole, so that a killed process leaves
 //! none half done. A power cut can: the rename may reach the disk before the files. The mark,
 //! `snapshots/KEY/done`, therefore holds the id of the boot in which the snapshot was written, and
-//! counts only in that boot, where the page cache makes up for the disk; or it says `synced`. So
-//! nothing waits for the disk while a build runs.
+//! counts only in that boot, where the page cache makes up for the disk; unless `snapshots/KEY/synced`
+//! is there, too, which is made after all was written to the disk. So nothing waits for the disk while
+//! a build runs.
 //!
-//! The same file is the snapshot's lock: those who use it hold it shared, and its time says when it
+//! The mark is also the snapshot's lock: those who use it hold it shared, and its time says when it
 //! was used last.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -22,8 +23,6 @@ use rustix::io::Errno;
 use super::error::SnapshotError;
 use super::key::Key;
 use super::measure::disk_usage;
-
-const SYNCED: &str = "synced";
 
 /// A finished snapshot, which cannot be removed as long as this value lives.
 #[derive(Debug)]
@@ -73,7 +72,7 @@ impl Shelf {
     pub(super) fn find(&self, key: &Key) -> Result<Option<Snapshot>, SnapshotError> {
         let place = self.place(key);
         let path = place.join("done");
-        let mut done = match File::options().read(true).write(true).open(&path) {
+        let mut done = match File::open(&path) {
             Ok(done) => done,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(SnapshotError::io("open", path)(error)),
@@ -85,7 +84,8 @@ impl Shelf {
         }
         let mut text = String::new();
         let is_readable = done.read_to_string(&mut text).is_ok();
-        if !is_readable || !(text == SYNCED || text == boot_id()) {
+        let is_of_this_boot = is_readable && text == boot_id();
+        if !is_of_this_boot && !place.join("synced").exists() {
             return Ok(None);
         }
         // A time that cannot be set only makes the snapshot look older than it is.
@@ -206,36 +206,27 @@ impl Shelf {
 
     /// Writes all snapshots of this boot to the disk, so that they count in the next one, too.
     pub(super) fn sync(&self) -> Result<(), SnapshotError> {
-        let keys = self.keys()?;
-        let marks = keys.iter().map(|key| self.place(key).join("done"));
-        let is_of_this_boot =
-            |mark: &PathBuf| fs::read_to_string(mark).is_ok_and(|text| text == boot_id());
-        let marks: Vec<PathBuf> = marks.filter(is_of_this_boot).collect();
-        if marks.is_empty() {
+        let places: Vec<PathBuf> = self.keys()?.iter().map(|key| self.place(key)).collect();
+        let is_unsynced = |place: &&PathBuf| {
+            let mark = fs::read_to_string(place.join("done"));
+            mark.is_ok_and(|text| text == boot_id()) && !place.join("synced").exists()
+        };
+        let places: Vec<&PathBuf> = places.iter().filter(is_unsynced).collect();
+        if places.is_empty() {
             return Ok(());
         }
         let root = File::open(&self.root).map_err(SnapshotError::io("open", &self.root))?;
         rustix::fs::syncfs(&root).map_err(SnapshotError::io("sync", &self.root))?;
-        for mark in marks {
-            write_synced(&mark).map_err(SnapshotError::io("write", &mark))?;
+        for place in places {
+            let mark = place.join("synced");
+            match File::create(&mark) {
+                // The snapshot was removed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => drop(result.map_err(SnapshotError::io("create", mark))?),
+            }
         }
         Ok(())
     }
-}
-
-/// Writes over the mark in place, because the file is a lock that others hold. A reader who sees it
-/// between the two calls takes the snapshot for broken at worst, never for whole.
-fn write_synced(mark: &Path) -> io::Result<()> {
-    let mut file = match File::options().write(true).open(mark) {
-        Ok(file) => file,
-        // Removed meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let used = file.metadata()?.modified()?;
-    file.write_all(SYNCED.as_bytes())?;
-    file.set_len(SYNCED.len() as u64)?;
-    file.set_modified(used)
 }
 
 /// The right to make the snapshot of one key. Its file goes away with it.

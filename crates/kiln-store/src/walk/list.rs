@@ -60,6 +60,7 @@ pub fn walk(root: &Path, filter: &Filter<'_>) -> Result<Walk, WalkError> {
         directory,
         entries: entries.into_iter().map(|child| child.entry).collect(),
         stamps,
+        memo: Mutex::default(),
     })
 }
 

@@ -41,6 +41,8 @@ pub struct Memo {
     /// By device and inode.
     records: HashMap<(u64, u64), Record>,
     is_changed: bool,
+    /// Whether its records aged already: once in a process, however often it is stored.
+    is_aged: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -128,8 +130,10 @@ impl Memo {
     /// walks with another filter keep theirs.
     #[must_use]
     pub fn encode(&mut self, walk: &Walk) -> Vec<u8> {
-        for record in self.records.values_mut() {
-            record.age = record.age.saturating_add(1);
+        if !std::mem::replace(&mut self.is_aged, true) {
+            for record in self.records.values_mut() {
+                record.age = record.age.saturating_add(1);
+            }
         }
         for stamp in walk.stamps.values() {
             let record = self.records.get_mut(&(stamp.device, stamp.inode));
@@ -292,10 +296,12 @@ mod tests {
         let mut memo = Memo::default();
         memo.insert(at(1, 1), Digest::sha256(b""), 0);
         for _ in 1..MAX_AGE {
-            let _ = memo.encode(&walk);
+            let stored = memo.encode(&walk);
+            assert_eq!(memo.encode(&walk), stored, "it ages once in a process");
+            memo = Memo::decode(&stored).unwrap();
             assert_eq!(memo.len(), 1);
         }
-        let _ = memo.encode(&walk);
+        assert_eq!(memo.encode(&walk).len(), HEADER);
         assert!(memo.is_empty());
     }
 }

@@ -6,12 +6,14 @@
 mod error;
 mod list;
 mod memo;
+mod store;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kiln_layer::Entry;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
@@ -59,6 +61,8 @@ pub struct Walk {
     directory: OwnedFd,
     /// The states of the regular files, by every name.
     stamps: HashMap<Vec<u8>, Stamp>,
+    /// What is known of the files' content, once somebody asked the store.
+    memo: Mutex<Option<Memo>>,
 }
 
 impl Walk {
@@ -72,6 +76,10 @@ impl Walk {
     #[must_use]
     pub fn stamp(&self, path: &[u8]) -> Option<&Stamp> {
         self.stamps.get(path)
+    }
+
+    fn memo(&self) -> MutexGuard<'_, Option<Memo>> {
+        self.memo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens a file by its path below the root. No link is followed: what was a file when it was

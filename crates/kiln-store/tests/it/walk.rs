@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use kiln_layer::Kind;
 use kiln_oci::Digest;
 use kiln_store::walk::{Decision, Memo, Walk, walk};
+use kiln_store::{Store, StoreOptions};
 
 use crate::snapshot::Scratch;
 
@@ -141,6 +142,25 @@ fn files_are_read_once() {
     let digests = memo.digests(&second, &found).unwrap();
     let changed = found.iter().position(|path| path == b"src/a").unwrap();
     assert_eq!(digests[changed], Digest::sha256(b"SRC/A"));
+}
+
+#[test]
+fn a_store_remembers_digests_between_processes() {
+    let scratch = context("stored-memo");
+    std::thread::sleep(Duration::from_millis(60));
+    let home = Scratch::new("stored-memo-home");
+    let open = || Store::open(home.path(), &StoreOptions::default()).unwrap();
+    let makefile = [b"Makefile".to_vec()];
+    let first = walk(scratch.path(), &everything).unwrap();
+    let digests = open().context_digests(&first, &makefile).unwrap();
+    assert_eq!(digests, [Digest::sha256(b"Makefile")]);
+    // Unreadable, but not read: found through another path to the same directory.
+    let again = walk(&scratch.path().join("src/.."), &everything).unwrap();
+    fs::remove_file(scratch.path().join("Makefile")).unwrap();
+    assert_eq!(open().context_digests(&again, &makefile).unwrap(), digests);
+    assert!(open().context_digests(&again, &[b"src/a".to_vec()]).is_ok());
+    let missing = open().context_digests(&first, &[b"nothing".to_vec()]);
+    assert_eq!(missing.unwrap_err().path, scratch.path().join("nothing"));
 }
 
 #[test]
