@@ -96,7 +96,7 @@ impl Builder {
             }
             Self::Buildah => buildah_build(peers, folder, "case:1"),
         };
-        command.args(self.network()).args(case.flags).arg("context");
+        command.args(self.network()).args(case.flags).arg(case.name);
         peers::output(&mut command)?;
         if self == Self::Buildah {
             let mut push = peers.containers(folder, "buildah");

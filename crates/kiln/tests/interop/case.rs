@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use crate::builders::Builder;
 use crate::peers;
 
-/// The time of every file in a context, in seconds since 1970: old, so that it is told from times
-/// that the clock gave.
-const FILE_TIME: &str = "@1500000000";
+/// The time of files in a context, in seconds since 1970: old, so that it is told from times that
+/// the clock gave.
+const FILE_TIME: u64 = 1_500_000_000;
 
 /// One build, as data. Both builders get the same flags, in the folder above the context.
 #[derive(Debug, Clone, Copy)]
@@ -79,10 +79,13 @@ impl Case {
         }
     }
 
-    /// Makes `folder` with `context/` and, for a parent, `parent/`.
+    /// Makes `folder` with the context, named as the case, and, for a parent, `parent/`.
+    ///
+    /// BuildKit takes contexts of one name for versions of the same, and does not look again at files
+    /// with the size and time of the earlier one, nor at folders: each case has a name of its own.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), String> {
         let wrong = |error: std::io::Error| format!("{}: {error}", folder.display());
-        let context = folder.join("context");
+        let context = folder.join(self.name);
         fs::create_dir_all(&context).map_err(wrong)?;
         fs::write(context.join("Dockerfile"), self.dockerfile).map_err(wrong)?;
         if let Some(parent) = self.parent {
@@ -91,7 +94,7 @@ impl Case {
         }
         // Whatever the umask of whoever runs the tests.
         let script = format!(
-            "umask 022\n(:\n{}\n)\nfind .. -exec touch -h -d {FILE_TIME} {{}} +",
+            "umask 022\n(:\n{}\n)\nfind .. -exec touch -h -d @{FILE_TIME} {{}} +",
             self.context
         );
         let mut shell = Command::new("sh");

@@ -12,6 +12,13 @@
 //! Names select cases and checks by a part of their name. `--buildah` builds each case with buildah,
 //! too, and lists where it differs from BuildKit. `--keep` leaves the folder with all archives.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a program that reports to whoever started it, not a library"
+)]
+
 mod builders;
 mod case;
 mod cases;
@@ -100,12 +107,28 @@ fn base(work: &Path) -> Result<PathBuf, String> {
     let path = work.join("base.tar");
     let folders = work.join("folders");
     let names = ["dev", "proc", "sys"];
-    let written = fs::write(&path, bytes)
-        .and_then(|()| names.iter().try_for_each(|name| fs::create_dir_all(folders.join(name))));
+    let written = fs::write(&path, bytes).and_then(|()| {
+        names
+            .iter()
+            .try_for_each(|name| fs::create_dir_all(folders.join(name)))
+    });
     written.map_err(|error| format!("{}: {error}", path.display()))?;
     let mut append = Command::new("tar");
-    append.args(["--append", "--owner=0", "--group=0", "--mode=755", "--mtime=@0", "--file"]);
-    peers::output(append.arg(&path).arg("--directory").arg(&folders).args(names))?;
+    append.args([
+        "--append",
+        "--owner=0",
+        "--group=0",
+        "--mode=755",
+        "--mtime=@0",
+        "--file",
+    ]);
+    peers::output(
+        append
+            .arg(&path)
+            .arg("--directory")
+            .arg(&folders)
+            .args(names),
+    )?;
     Ok(path)
 }
 

@@ -134,7 +134,8 @@ fn check(peers: &Peers, case: &Case, start: i64, with_buildah: bool) -> Row {
     let oracle = match judge(case, ours, theirs) {
         Ok((ours, theirs)) => match (read_archive(&ours), read_archive(&theirs)) {
             (Ok(ours), Ok(theirs)) => {
-                hold(&mut row, case.oracle, &theirs, &ours, start);
+                let differences = differences(&mut row, case.oracle, &theirs, &ours, start);
+                hold(&mut row, differences);
                 Some(theirs)
             }
             (ours, theirs) => {
@@ -143,8 +144,12 @@ fn check(peers: &Peers, case: &Case, start: i64, with_buildah: bool) -> Row {
                 None
             }
         },
-        Err(verdict) => {
-            row.verdict = verdict;
+        Err(judgement) => {
+            match judgement {
+                Judgement::Refused => row.verdict = Verdict::Refused,
+                Judgement::Broken(error) => row.verdict = Verdict::Broken(error),
+                Judgement::Difference(difference) => hold(&mut row, vec![difference]),
+            }
             None
         }
     };
@@ -159,26 +164,39 @@ fn judge(
     case: &Case,
     ours: Result<PathBuf, String>,
     theirs: Result<PathBuf, String>,
-) -> Result<(PathBuf, PathBuf), Verdict> {
-    let oracle = case.oracle.name();
+) -> Result<(PathBuf, PathBuf), Judgement> {
+    let differs = |oracle: String, subject: String| {
+        Judgement::Difference(Difference {
+            place: "outcome".to_owned(),
+            oracle,
+            subject,
+        })
+    };
     match (ours, theirs) {
         (Ok(ours), Ok(theirs)) if !case.refused => Ok((ours, theirs)),
-        (Err(ours), Err(_)) if case.refused && is_a_clear_error(&ours) => Err(Verdict::Refused),
-        (Ok(_), Ok(_)) => Err(Verdict::Broken("both builders accept it".to_owned())),
-        (Ok(_), Err(theirs)) => Err(Verdict::Broken(format!(
-            "kiln accepts it and {oracle} does not:\n{}",
-            end(&theirs)
-        ))),
-        (Err(ours), Ok(_)) => Err(Verdict::Broken(format!(
-            "{oracle} accepts it and kiln does not:\n{}",
-            end(&ours)
-        ))),
-        (Err(ours), Err(theirs)) => Err(Verdict::Broken(format!(
-            "kiln:\n{}\n{oracle}:\n{}",
-            end(&ours),
-            end(&theirs)
-        ))),
+        (Err(ours), Err(_)) if case.refused && is_a_clear_error(&ours) => Err(Judgement::Refused),
+        (Ok(_), Ok(_)) => Err(Judgement::Broken("both builders accept it".to_owned())),
+        (Ok(_), Err(theirs)) => Err(differs(end(&theirs), "accepts it".to_owned())),
+        (Err(ours), Ok(_)) if is_a_clear_error(&ours) => {
+            Err(differs("accepts it".to_owned(), end(&ours)))
+        }
+        (ours, theirs) => {
+            let said = |result: Result<PathBuf, String>| end(&result.err().unwrap_or_default());
+            let oracle = case.oracle.name();
+            Err(Judgement::Broken(format!(
+                "kiln:\n{}\n{oracle}:\n{}",
+                said(ours),
+                said(theirs)
+            )))
+        }
     }
+}
+
+/// What there is to say when there are not two images to compare.
+enum Judgement {
+    Refused,
+    Difference(Difference),
+    Broken(String),
 }
 
 /// The last lines of what a builder said, where the reason is.
@@ -195,8 +213,13 @@ fn is_a_clear_error(said: &str) -> bool {
         && said.to_lowercase().contains("error")
 }
 
-/// Sorts the differences into explained ones and others.
-fn hold(row: &mut Row, oracle: Builder, theirs: &Flat, ours: &Flat, start: i64) {
+fn differences(
+    row: &mut Row,
+    oracle: Builder,
+    theirs: &Flat,
+    ours: &Flat,
+    start: i64,
+) -> Vec<Difference> {
     let (their_base, our_base) = (oracle.base(), Builder::Kiln.base());
     let depth = if oracle == Builder::BuildKit {
         Depth::All
@@ -204,8 +227,13 @@ fn hold(row: &mut Row, oracle: Builder, theirs: &Flat, ours: &Flat, start: i64) 
         Depth::Result
     };
     row.layers = equal_layers(theirs, ours, their_base);
+    compare((theirs, their_base), (ours, our_base), start, depth)
+}
+
+/// Sorts the differences into explained ones and others.
+fn hold(row: &mut Row, differences: Vec<Difference>) {
     let mut unexplained = Vec::new();
-    for difference in compare((theirs, their_base), (ours, our_base), start, depth) {
+    for difference in differences {
         match known::explain(row.name, &difference) {
             Some(known) => row.explained.push((difference, known)),
             None => unexplained.push(difference),

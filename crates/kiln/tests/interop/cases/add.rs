@@ -13,7 +13,8 @@ cp plain.tar.gz no-suffix; rm -r in; echo text > text.tar";
 
 pub(super) const CASES: &[Case] = &[
     Case::new("add-tar", "FROM base:1\nADD plain.tar /t/\n").context(ARCHIVES),
-    Case::new("add-encodings", "FROM base:1\nADD plain.tar.gz /gz/\nADD plain.tar.bz2 /bz2\nADD plain.tar.xz /xz/\nADD plain.tar.zst /zst/\nADD no-suffix /by-content/\n").context(ARCHIVES),
+    Case::new("add-encodings", "FROM base:1\nADD plain.tar.gz /gz/\nADD plain.tar.bz2 /bz2/\nADD plain.tar.xz /xz/\nADD plain.tar.zst /zst/\nADD no-suffix /by-content/\n").context(ARCHIVES),
+    Case::new("add-tar-without-slash", "FROM base:1\nADD plain.tar /new\nADD plain.tar /tmp\n").context(ARCHIVES),
     Case::new("add-tar-chown", "FROM base:1\nADD --chown=daemon:bin plain.tar /t/\n").context(ARCHIVES),
     Case::new("add-tar-chmod", "FROM base:1\nADD --chmod=640 plain.tar /t/\n").context(ARCHIVES),
     Case::new("add-no-archive", "FROM base:1\nADD text.tar /t/\nADD text.tar /u\n").context(ARCHIVES),

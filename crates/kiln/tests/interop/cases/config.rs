@@ -18,6 +18,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("config-label", "FROM base:1\nLABEL a=1 \"b c\"=\"d e\" multi=\"line \\\nnext\" x.y-z=$HOME\nLABEL old style value\nARG V=v\nLABEL from-arg=$V quoted='$V' a=2\n"),
     Case::new("config-user", "FROM base:1\nUSER daemon\nUSER 12:34\nARG U=nobody\nUSER $U:bin\n"),
     Case::new("config-workdir", "FROM base:1\nWORKDIR /a\nWORKDIR b\nWORKDIR ../c/./d\nENV D=/e\nWORKDIR $D/f\nWORKDIR /g/\n"),
+    Case::new("config-workdir-unclean", "FROM base:1\nWORKDIR /a//b/./c/../d/\nWORKDIR ./e/\n"),
     Case::new("config-volume", "FROM base:1\nVOLUME /a /b\nVOLUME [\"/c d\", \"/e\"]\nARG V=/f\nVOLUME $V\n"),
     Case::new("config-stopsignal", "FROM base:1\nSTOPSIGNAL SIGQUIT\n"),
     Case::new("config-stopsignal-number", "FROM base:1\nARG S=9\nSTOPSIGNAL $S\n"),

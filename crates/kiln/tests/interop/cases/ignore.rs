@@ -25,10 +25,10 @@ pub(super) const CASES: &[Case] = &[
     Case::new("ignore-dockerfile", IGNORE).context(in_tree!("printf 'Dockerfile\\n.dockerignore\\n' > .dockerignore")),
     Case::new("ignore-double-star", IGNORE).context(in_tree!("printf '**/*.md\\n!**/lib/*.md\\nsrc/**\\n!src/lib/deep/**\\n' > .dockerignore")),
     Case::new("ignore-classes", IGNORE).context(in_tree!("printf '[ab].*\\ndoc/[^x].txt\\n?env\\nodd name\\n' > .dockerignore")),
-    Case::new("ignore-beside-dockerfile", IGNORE).flags(&["-f", "context/other.Dockerfile"])
+    Case::new("ignore-beside-dockerfile", IGNORE).flags(&["-f", "ignore-beside-dockerfile/other.Dockerfile"])
         .context(in_tree!("mv Dockerfile other.Dockerfile; echo doc > .dockerignore; echo src > other.Dockerfile.dockerignore")),
-    Case::new("ignore-named-context", "FROM base:1\nCOPY --from=more . /m/\nCOPY . /c/\n").flags(&["--build-context", "more=more"])
-        .context("mkdir ../more; touch ../more/a ../more/b a b; echo a > ../more/.dockerignore; echo b > .dockerignore"),
+    Case::new("ignore-named-context", "FROM base:1\nCOPY --from=more . /m/\nCOPY . /c/\n").flags(&["--build-context", "more=more-ignored"])
+        .context("mkdir ../more-ignored; touch ../more-ignored/a ../more-ignored/b a b; echo a > ../more-ignored/.dockerignore; echo b > .dockerignore"),
     Case::new("ignore-needed-file", "FROM base:1\nCOPY a.md /\n").context(in_tree!("echo a.md > .dockerignore")).refused(),
     Case::new("ignore-bom", IGNORE).context(in_tree!("printf '\\357\\273\\277a.md\\r\\nb.txt\\r\\n' > .dockerignore")),
 ];

@@ -19,9 +19,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new("stages-onbuild", "FROM parent:1\nRUN cat /app/f /seen > /out\n").context("echo f > f")
         .parent("FROM base:1\nONBUILD COPY f /app/\nONBUILD RUN echo seen > /seen\nONBUILD ENV SEEN=1\nRUN echo p > /p\n"),
     Case::new("stages-onbuild-of-stage", "FROM base:1 AS a\nONBUILD RUN echo x > /x\nFROM a\nRUN echo y > /y\n"),
-    Case::new("stages-named-context", "FROM base:1\nCOPY --from=more d /d\n").flags(&["--build-context", "more=more"]).context("mkdir -p ../more/d; echo x > ../more/d/x; chmod 700 ../more/d"),
+    Case::new("stages-named-context", "FROM base:1\nCOPY --from=more d /d\n").flags(&["--build-context", "more=more-copied"]).context("mkdir -p ../more-copied/d; echo x > ../more-copied/d/x; chmod 700 ../more-copied/d"),
     Case::new("stages-named-context-over-image", "FROM other AS s\nRUN echo s > /s\n").flags(&["--build-context", "other=docker-image://base:1"]),
-    Case::new("stages-named-context-over-stage", "FROM base:1 AS s\nRUN exit 1\nFROM base:1\nCOPY --from=s f /f\n").flags(&["--build-context", "s=more"]).context("mkdir ../more; echo x > ../more/f"),
+    Case::new("stages-named-context-over-stage", "FROM base:1 AS s\nRUN exit 1\nFROM base:1\nCOPY --from=s f /f\n").flags(&["--build-context", "s=more-over"]).context("mkdir ../more-over; echo x > ../more-over/f"),
     Case::new("stages-scratch-empty", "FROM scratch\nENV A=1\nCMD [\"x\"]\n"),
     Case::new("stages-scratch-workdir", "FROM scratch\nWORKDIR /a/b\n"),
     Case::new("stages-diamond", "FROM base:1 AS a\nRUN echo a > /a\nFROM a AS b\nRUN echo b > /b\nFROM a AS c\nRUN echo c > /c\nFROM a\nCOPY --from=b /b /\nCOPY --from=c /c /\n"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Check, Lab, NAME, PRINTED, Sample, config_digest, expect, json};
+use super::{Check, Lab, NAME, PRINTED, SAMPLE, Sample, config_digest, expect, json};
 use crate::builders::kiln;
 use crate::flatten::read_archive;
 use crate::peers;
@@ -135,7 +135,7 @@ fn build_on_layout(lab: &Lab, sample: &Sample) -> Result<(), String> {
     build
         .arg("--output")
         .arg(format!("type=oci,dest={}", archive.display()));
-    peers::output(build.arg("context"))?;
+    peers::output(build.arg(SAMPLE.name))?;
     let built = read_archive(&archive)?;
     let below = sample.flat.layers.iter().zip(&built.layers);
     expect(

@@ -110,7 +110,7 @@ impl<'a> Lab<'a> {
             "none",
             "--tag",
             NAME,
-            "context",
+            SAMPLE.name,
         ]);
         peers::output(&mut build)?;
         let mut lab = Self {
