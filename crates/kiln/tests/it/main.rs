@@ -1,0 +1,28 @@
+//! What a person sees: the binary is run, its exit code and its output are looked at.
+//!
+//! One module for each command. Tests that run programs need a static busybox on the machine (Debian:
+//! `busybox-static`) and, for an ordinary user, user namespaces; without them they say so and are listed in the
+//! file that `KILN_NOT_CHECKED` names.
+
+mod build;
+mod build_cache;
+mod build_copy;
+mod build_errors;
+mod build_run;
+mod completions;
+mod df;
+mod doctor;
+mod faults;
+mod history;
+mod images;
+mod import;
+mod inspect;
+mod load;
+mod prune;
+mod reproducible;
+mod rmi;
+mod run;
+mod save;
+mod tag;
+mod verify;
+mod world;
