@@ -171,7 +171,7 @@ fn publish(file: &File, path: &Path, root: &Path, digest: &Digest) -> Result<(),
 }
 
 /// Layers that are complete but not yet on disk for certain.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pending(Arc<Shared>);
 
 #[derive(Debug, Default)]
@@ -228,12 +228,21 @@ impl Pending {
 
     /// Waits until all is on disk. A failure is told once.
     pub(crate) fn finish(&self) -> Result<(), StoreError> {
+        self.settled().failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Waits until nothing is on its way. A failure is left for the one who asks.
+    pub(crate) fn wait(&self) {
+        drop(self.settled());
+    }
+
+    fn settled(&self) -> MutexGuard<'_, State> {
         let mut state = self.0.lock();
         while !state.files.is_empty() {
             let woken = self.0.changed.wait(state);
             state = woken.unwrap_or_else(PoisonError::into_inner);
         }
-        state.failed.take().map_or(Ok(()), Err)
+        state
     }
 }
 

@@ -16,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use kiln_oci::{Digest, Image};
 
+use crate::blob::Pending;
 use crate::disk::{remove_tree, touch};
 use crate::error::StoreError;
 use crate::lock::FileLock;
@@ -31,6 +32,7 @@ pub struct Lease {
     work: PathBuf,
     held: Mutex<HashSet<Digest>>,
     next: AtomicU64,
+    pending: Pending,
     #[cfg(target_os = "linux")]
     snapshots: Mutex<Vec<crate::snapshot::Snapshot>>,
 }
@@ -44,7 +46,7 @@ pub(crate) fn lock_path(root: &Path) -> PathBuf {
 }
 
 impl Lease {
-    pub(crate) fn take(root: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn take(root: &Path, pending: &Pending) -> Result<Self, StoreError> {
         // Who cleans must not meet the file before it is locked.
         let _shared = FileLock::shared(&lock_path(root))?;
         let now = SystemTime::now()
@@ -65,6 +67,7 @@ impl Lease {
             work,
             held: Mutex::default(),
             next: AtomicU64::new(0),
+            pending: pending.clone(),
             #[cfg(target_os = "linux")]
             snapshots: Mutex::default(),
         })
@@ -140,6 +143,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        // What is still being synced lies in the scratch directory.
+        self.pending.wait();
         // The list goes last: it is what says that there may be scratch files.
         if remove_tree(&self.work).is_ok() {
             let _ = fs::remove_file(&self.path);

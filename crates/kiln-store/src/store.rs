@@ -126,7 +126,7 @@ impl Store {
     /// If it cannot be written, or the store is read-only.
     pub fn lease(&self) -> Result<Lease, StoreError> {
         self.check_writable()?;
-        Lease::take(&self.root)
+        Lease::take(&self.root, &self.pending)
     }
 }
 

@@ -1,8 +1,11 @@
 //! The crate's integration tests, one binary.
 
-#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
-#![allow(clippy::print_stderr, reason = "tests say what they could not check")]
-
+mod collect;
+mod content;
+mod crash;
+mod faults;
+mod fixture;
+mod names;
 mod snapshot;
 mod snapshot_diff;
 mod snapshot_overlay;
