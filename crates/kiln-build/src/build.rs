@@ -33,7 +33,7 @@ pub struct Built {
     /// The images, in the order of the platforms asked for.
     pub images: Vec<BuiltImage>,
     /// Keeps the content.
-    pub lease: Lease,
+    pub lease: Arc<Lease>,
 }
 
 impl Built {
@@ -56,7 +56,7 @@ pub fn build(
     dockerfile: &Dockerfile,
     options: &BuildOptions,
 ) -> Result<Built, BuildError> {
-    let lease = context.store.lease()?;
+    let lease = Arc::new(context.store.lease()?);
     let bases = Bases::new(context);
     let contexts = Contexts::new(context);
     let trees = Trees::new(context.store);
@@ -114,7 +114,7 @@ struct Run<'a, 'b> {
     bases: &'a Bases<'a>,
     contexts: &'a Contexts<'b>,
     trees: &'a Trees<'a>,
-    lease: &'a Lease,
+    lease: &'a Arc<Lease>,
     steps: &'a AtomicUsize,
     in_flight: &'a InFlight,
     places: &'a Places,

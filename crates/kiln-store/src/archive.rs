@@ -36,6 +36,9 @@ pub enum ArchiveError {
         #[source]
         source: io::Error,
     },
+    /// There is nothing in it.
+    #[error("the archive is empty: an image needs a root file system")]
+    Empty,
     /// It is not what it should be.
     #[error("`{}` is not an image archive: {reason}", path.display())]
     NotAnArchive {

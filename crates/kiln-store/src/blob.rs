@@ -95,10 +95,7 @@ impl BlobWriter {
             None => digest_of(&file, &self.path)?,
         };
         if let Some(expected) = expected.filter(|expected| **expected != digest) {
-            return Err(StoreError::Mismatch {
-                expected: *expected,
-                actual: digest,
-            });
+            return Err(StoreError::mismatch(expected, &digest));
         }
         hold(&digest)?;
         publish(&file, &self.path, &self.root, &digest)?;

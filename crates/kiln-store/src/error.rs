@@ -68,9 +68,9 @@ pub enum StoreError {
     #[error("the content is {actual}, but {expected} was expected")]
     Mismatch {
         /// What it should be.
-        expected: Digest,
+        expected: Box<Digest>,
         /// What it is.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// A blob has another length than the document says that names it.
     #[error(
@@ -112,6 +112,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    pub(crate) fn mismatch(expected: &Digest, actual: &Digest) -> Self {
+        Self::Mismatch {
+            expected: Box::new(*expected),
+            actual: Box::new(*actual),
+        }
+    }
+
     pub(crate) fn io(
         action: &'static str,
         path: impl AsRef<Path>,
@@ -149,7 +156,7 @@ pub enum LayerIndexError {
         diff_id: Digest,
         /// How.
         #[source]
-        source: kiln_layer::LayerError,
+        source: Box<kiln_layer::LayerError>,
     },
     /// The layer cannot be decompressed.
     #[error("the layer {diff_id} cannot be decompressed")]

@@ -215,8 +215,7 @@ impl Store {
             let mut writer = self.unhashed_writer(lease)?;
             let index = index_tar(content, &mut writer)?;
             if index.diff_id != digest {
-                let (expected, actual) = (digest, index.diff_id);
-                return Err(StoreError::Mismatch { expected, actual });
+                return Err(StoreError::mismatch(&digest, &index.diff_id));
             }
             self.publish_hashed(lease, writer, digest)?;
             return self.keep_index(&Arc::new(index));

@@ -246,13 +246,12 @@ fn checked(
     diff_id: &Digest,
     index: Result<LayerIndex, kiln_layer::LayerError>,
 ) -> Result<LayerIndex, LayerIndexError> {
-    let index = index.map_err(|source| LayerIndexError::Damaged {
+    let index = index.map_err(|error| LayerIndexError::Damaged {
         diff_id: *diff_id,
-        source,
+        source: Box::new(error),
     })?;
     if index.diff_id != *diff_id {
-        let (expected, actual) = (*diff_id, index.diff_id);
-        return Err(StoreError::Mismatch { expected, actual }.into());
+        return Err(StoreError::mismatch(diff_id, &index.diff_id).into());
     }
     Ok(index)
 }

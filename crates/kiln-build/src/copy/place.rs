@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use kiln_layer::entry::join_path;
-use kiln_layer::{Entry, InodeId, Kind, LayerWriter, Time, Tree};
+use kiln_layer::{Entry, InodeId, Kind, LayerWriter, ResolveError, Time, Tree};
 
 use super::attributes::Attributes;
 use super::select::{Chosen, Pick};
@@ -426,6 +426,10 @@ fn base_of(dest: &Destination<'_>) -> Result<Vec<u8>, PlaceError> {
     };
     match tree.resolve(&path, true) {
         Ok(resolved) => Ok(resolved.path),
+        Err(ResolveError::NotADirectory { at, .. }) => {
+            let kind = tree.get(at.as_bytes()).map_or("file", |node| node.entry().kind.name());
+            Err(PlaceError::NotADirectory { path: at, kind })
+        }
         Err(error) => Err(PlaceError::Unreachable {
             path: dest.path.to_owned(),
             reason: error.to_string(),

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use kiln_dockerfile::plan::PlannedStep;
-use kiln_dockerfile::scope::BaseConfig;
+use kiln_dockerfile::scope::{BaseConfig, DEFAULT_PATH};
 use kiln_dockerfile::{Evaluated, Origin, Plan, PlannedStage, Span, StageScope};
 use kiln_layer::{LayerIndex, LayerWriter, Tree};
 use kiln_oci::{Digest, Platform, Sink as _};
@@ -40,7 +40,7 @@ pub(crate) struct Shared<'a, 'b> {
     pub(crate) bases: &'a Bases<'a>,
     pub(crate) contexts: &'a Contexts<'b>,
     pub(crate) trees: &'a Trees<'a>,
-    pub(crate) lease: &'a Lease,
+    pub(crate) lease: &'a Arc<Lease>,
     pub(crate) places: &'a Places,
     pub(crate) steps: &'a AtomicUsize,
     pub(crate) in_flight: &'a crate::in_flight::InFlight,
@@ -155,7 +155,7 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
             let scope = StageScope::on_stage(stage.index, &parent.scope);
             return Ok((parent.state.clone(), scope));
         }
-        let state = match self.bases.image(&stage.base, platform)? {
+        let mut state = match self.bases.image(&stage.base, platform)? {
             Some(image) => {
                 self.build
                     .store
@@ -172,7 +172,10 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
             }
             None => self.directory_as_base(&stage.base, platform)?,
         };
-        let config = &state.config.config;
+        let config = &mut state.config.config;
+        if !config.env_pairs().any(|(name, _)| name == "PATH") {
+            config.env.insert(0, format!("PATH={DEFAULT_PATH}"));
+        }
         let base = BaseConfig {
             env: config
                 .env_pairs()

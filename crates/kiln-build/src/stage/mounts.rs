@@ -22,16 +22,16 @@ const AGENT_SOCKET: &str = "/run/buildkit/ssh_agent.";
 
 /// Mounts that are ready, and what must live as long as they do.
 #[derive(Default)]
-pub(super) struct Prepared<'a> {
+pub(super) struct Prepared {
     pub(super) mounts: Vec<sandbox::Mount>,
     /// Variables that mounts bring: secrets, and the agent's socket.
     pub(super) env: Vec<(String, String)>,
-    caches: Vec<CacheMount<'a>>,
+    caches: Vec<CacheMount>,
     agents: Vec<AgentRelay>,
     scratch: Vec<PathBuf>,
 }
 
-impl Drop for Prepared<'_> {
+impl Drop for Prepared {
     fn drop(&mut self) {
         self.agents.clear();
         self.caches.clear();
@@ -103,7 +103,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
     }
 
     /// Makes everything that the mounts need.
-    pub(super) fn prepare_mounts(&self, mounts: &[Mount]) -> Result<Prepared<'a>, StepError> {
+    pub(super) fn prepare_mounts(&self, mounts: &[Mount]) -> Result<Prepared, StepError> {
         let mut prepared = Prepared::default();
         for mount in mounts {
             let target = mount.target.clone().map(PathBuf::from);
@@ -147,7 +147,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         source: &str,
         writable: bool,
         target: PathBuf,
-        prepared: &mut Prepared<'a>,
+        prepared: &mut Prepared,
     ) -> Result<sandbox::Mount, StepError> {
         let (store, lease) = (self.shared.build.store, self.shared.lease);
         let files = self.shared.files(from)?;
@@ -234,7 +234,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         }
     }
 
-    fn scratch_directory(&self, prepared: &mut Prepared<'a>) -> Result<PathBuf, StepError> {
+    fn scratch_directory(&self, prepared: &mut Prepared) -> Result<PathBuf, StepError> {
         let path = self.shared.lease.scratch_path()?;
         std::fs::create_dir(&path).map_err(|source| StepError::Io {
             what: format!("cannot create `{}`", path.display()),
@@ -248,7 +248,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         &self,
         kind: &MountKind,
         target: PathBuf,
-        prepared: &mut Prepared<'a>,
+        prepared: &mut Prepared,
     ) -> Result<(), StepError> {
         let MountKind::Cache {
             id,
@@ -301,7 +301,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         &self,
         kind: &MountKind,
         target: Option<PathBuf>,
-        prepared: &mut Prepared<'a>,
+        prepared: &mut Prepared,
     ) -> Result<(), StepError> {
         let MountKind::Secret {
             id,
@@ -347,7 +347,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         &self,
         kind: &MountKind,
         target: Option<PathBuf>,
-        prepared: &mut Prepared<'a>,
+        prepared: &mut Prepared,
     ) -> Result<(), StepError> {
         let MountKind::Ssh {
             id,

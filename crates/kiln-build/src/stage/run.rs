@@ -10,7 +10,7 @@ use kiln_layer::LayerIndex;
 use kiln_oci::Digest;
 use kiln_run::sandbox::{ExitStatus, Mount, Network, Sandboxed, Security, Stdio, Stream};
 use kiln_run::{Process, Rootfs, check_platform, effective_env, resolve_user, spawn};
-use kiln_store::{CommitOptions, Upper};
+use kiln_store::{CommitOptions, Lease, Upper};
 
 use super::mounts::Prepared;
 use super::{Worker, key_on};
@@ -22,6 +22,8 @@ use crate::state::Made;
 /// The root file system of a failed RUN, kept for a shell in it.
 #[derive(Debug, Clone)]
 pub struct Kept {
+    /// Owns the directories: they are gone with it.
+    pub lease: Arc<Lease>,
     /// Layers below, by diff id.
     pub chain: Vec<Digest>,
     /// The changes that the command made.
@@ -138,6 +140,7 @@ impl Worker<'_, '_> {
         let kept = self.shared.options.keep_failed.then(|| {
             let (upper, work) = upper.keep();
             Box::new(Kept {
+                lease: Arc::clone(self.shared.lease),
                 chain,
                 upper,
                 work,
@@ -151,7 +154,7 @@ impl Worker<'_, '_> {
         &self,
         run: &EvaluatedRun,
         user: kiln_run::User,
-        prepared: &mut Prepared<'_>,
+        prepared: &mut Prepared,
     ) -> Process {
         let options = self.shared.options;
         let mut extra = run.env.clone();

@@ -35,6 +35,9 @@ pub fn import(
     let (_, plain) = decompress(content)?;
     let mut blob = store.unhashed_writer(lease)?;
     let index = Arc::new(index_tar(plain, &mut blob)?);
+    if index.entries.is_empty() {
+        return Err(ArchiveError::Empty);
+    }
     store.publish_hashed(lease, blob, index.diff_id)?;
     store.keep_index(&index)?;
     let mut config = ImageConfig::scratch(options.platform.clone());

@@ -47,10 +47,14 @@ impl Upper {
     }
 
     /// Leaves both where they are, for somebody who wants to look at a failed step: the upper and
-    /// the work directory.
+    /// the work directory. The latter starts anew, because overlayfs refuses one that was once
+    /// mounted without syncs (Linux, Documentation/filesystems/overlayfs.rst, "Volatile mount").
     #[must_use]
     pub fn keep(mut self) -> (PathBuf, PathBuf) {
         self.place = None;
+        // If either fails, the mount will say so.
+        let _ = remove_tree(&self.work);
+        let _ = std::fs::create_dir(&self.work);
         (self.dir.clone(), self.work.clone())
     }
 

@@ -32,7 +32,7 @@ fn other_content_than_expected_is_refused_and_leaves_nothing() {
     let mut writer = home.store.blob_writer(&lease).unwrap();
     writer.write_all(b"content").unwrap();
     let error = writer.commit(Some(&expected)).unwrap_err();
-    assert!(matches!(error, StoreError::Mismatch { expected: e, .. } if e == expected));
+    assert!(matches!(error, StoreError::Mismatch { expected: e, .. } if *e == expected));
     drop(home.store.blob_writer(&lease).unwrap());
     assert_eq!(fs::read_dir(lease.work()).unwrap().count(), 0);
     drop(lease);

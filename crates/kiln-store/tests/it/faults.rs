@@ -198,7 +198,7 @@ fn what_a_dead_process_made_unreadable_is_removed_all_the_same() {
     fs::create_dir_all(scratch.join("a/b")).unwrap();
     fs::write(scratch.join("a/b/c"), "x").unwrap();
     for path in ["a/b", "a"] {
-        fs::set_permissions(scratch.join(path), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(scratch.join(path), fs::Permissions::from_mode(0o000)).unwrap();
     }
     drop(lease);
     assert_sound(home.directory.path());

@@ -9,6 +9,9 @@ use kiln_run::sandbox::{Handle, Mount, Network, Sandboxed, SpawnError, Stdio, St
 use kiln_run::{Process, Rootfs, argv, check_platform, effective_env, resolve_user, spawn};
 use kiln_store::{Store, export};
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+
 use super::build::inputs::{extra_hosts, rlimit};
 use super::{Context, find_image, platform};
 use crate::ui::report::Report;
@@ -88,9 +91,11 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<ExitCode, Report>
     make_workdir(&store, &image, &upper.dir(), &process.cwd)?;
     let rootfs = Rootfs {
         lowers,
-        upper: upper.dir(),
-        work: upper.work(),
+        upper: upper.dir().to_owned(),
+        work: upper.work().to_owned(),
     };
+    // Caught from before the program starts: it may be told to stop as soon as it says that it runs.
+    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])?;
     let stdio = Stdio {
         stdin: Stream::Inherit,
         stdout: Stream::Inherit,
@@ -100,11 +105,11 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<ExitCode, Report>
         Ok(child) => child,
         Err(error) => return Err(not_started(error)),
     };
-    wait(child)
+    wait(child, signals)
 }
 
-fn wait(mut child: Sandboxed) -> Result<ExitCode, Report> {
-    forward_signals(child.handle())?;
+fn wait(mut child: Sandboxed, signals: Signals) -> Result<ExitCode, Report> {
+    forward_signals(signals, child.handle());
     let exit = child.wait()?;
     match u8::try_from(exit.status.code()) {
         Ok(0) => Ok(ExitCode::SUCCESS),
@@ -271,10 +276,7 @@ fn mounts(context: &Context, args: &RunArgs) -> Result<Vec<Mount>, Report> {
 }
 
 /// Signals for kiln are meant for the program. Ctrl-C on a terminal reaches it without help.
-fn forward_signals(handle: Handle) -> Result<(), Report> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-    let all = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
-    let mut signals = signal_hook::iterator::Signals::new(all)?;
+fn forward_signals(mut signals: Signals, handle: Handle) {
     std::thread::spawn(move || {
         let mut polite = 0;
         for signal in signals.forever() {
@@ -286,5 +288,4 @@ fn forward_signals(handle: Handle) -> Result<(), Report> {
             }
         }
     });
-    Ok(())
 }

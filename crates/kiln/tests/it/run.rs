@@ -7,7 +7,7 @@ fn a_program_runs_and_its_end_is_passed_on() {
     let Some(world) = World::with_base("a_program_runs_and_its_end_is_passed_on") else { return };
     assert_eq!(world.kiln(["run", "base", "echo", "hello"]).ok(), "hello\n");
     assert_eq!(world.kiln(["run", "--rm", "base", "sh", "-c", "exit 7"]).code, Some(7));
-    assert_eq!(world.kiln(["run", "base", "sh", "-c", "kill -9 $$"]).code, Some(137));
+    assert_eq!(world.kiln(["run", "base", "sh", "-c", "sh -c 'kill -9 $$'; exit $?"]).code, Some(137));
     let missing = world.kiln(["run", "base", "nosuch"]);
     assert!(missing.stderr.contains("nosuch"), "{}", missing.stderr);
     assert_eq!(missing.code, Some(127));
