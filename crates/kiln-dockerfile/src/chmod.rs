@@ -14,6 +14,7 @@ const EVERYONE: u32 = SETUID | SETGID | 0o777;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mode {
     changes: Vec<Change>,
+    octal: Option<u32>,
 }
 
 /// One step.
@@ -62,6 +63,7 @@ impl Mode {
             return match u32::from_str_radix(text, 8) {
                 Ok(bits) if bits <= 0o7777 => Ok(Mode {
                     changes: vec![Change::Clear(0o7777), Change::Set(bits)],
+                    octal: Some(bits),
                 }),
                 _ => Err(ModeError::Octal(text.to_string())),
             };
@@ -71,7 +73,15 @@ impl Mode {
             parse_clause(clause, &mut changes)
                 .ok_or_else(|| ModeError::Symbolic(text.to_string()))?;
         }
-        Ok(Mode { changes })
+        Ok(Mode {
+            changes,
+            octal: None,
+        })
+    }
+
+    /// The bits, if the mode is a number.
+    pub fn octal(&self) -> Option<u32> {
+        self.octal
     }
 
     /// The new permission bits (07777) of a file that has `old` (other bits are ignored).

@@ -83,9 +83,24 @@ impl Attributes {
         if let Some(mode) = &self.mode
             && !matches!(entry.kind, Kind::Symlink { .. })
         {
-            entry.mode = mode.apply(entry.mode, entry.kind == Kind::Directory);
+            let directory = entry.kind == Kind::Directory;
+            entry.mode = mode.apply(entry.mode, directory);
+            if directory && mode.octal().is_some() {
+                entry.mode &= 0o777;
+            }
         }
         self.apply_time(entry);
+    }
+
+    /// A directory that a copy makes on the way to something: with the owner that was asked for, and an octal
+    /// mode without its set-id and sticky bits.
+    pub(crate) fn new_directory(&self, path: &[u8]) -> Entry {
+        let octal = self.mode.as_ref().and_then(Mode::octal);
+        let mut entry = Entry::directory(path, octal.map_or(0o755, |mode| mode & 0o777));
+        if let Some((uid, gid)) = self.owner {
+            (entry.uid, entry.gid) = (uid, gid);
+        }
+        entry
     }
 
     /// Changes only the time, for directories that were there before.

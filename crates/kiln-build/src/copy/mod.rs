@@ -1,4 +1,4 @@
-//! COPY and ADD: choosing files ([`select`]) and putting them into a layer ([`place`]).
+//! COPY and ADD: choosing files ([`select`]), placing them ([`place`]) and writing the layer (`write`).
 //!
 //! Both work on trees of entries. No root file system is touched: what lies below comes from the layer
 //! indexes, what is copied goes straight into the new layer.
@@ -6,6 +6,7 @@
 mod attributes;
 pub(crate) mod place;
 pub(crate) mod select;
+mod write;
 
 pub use attributes::AttributeError;
 pub(crate) use attributes::{Attributes, Times};

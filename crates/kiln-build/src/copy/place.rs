@@ -1,17 +1,13 @@
-//! Where copied files go, and what the new layer says about the directories above them.
+//! Where copied files go.
 //!
-//! The layer holds every copied entry and, before it, each of its directories: as it is where the image
-//! has it, new where it does not. Entries are sorted by path, so that the same files always give the same
-//! layer.
-//!
-//! One deliberate difference from BuildKit: a directory that is made on the way gets the time of the
-//! newest file below it instead of the time of the build, so that two builds of the same files agree.
+//! Source: the Dockerfile reference, "COPY"; where it is silent, BuildKit's behaviour: a directory that is
+//! made on the way is root's (or `--chown`'s), an existing destination keeps its mode and owner and takes the
+//! source's time, a file or directory that is there already, unchanged, is not written again.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use kiln_layer::entry::join_path;
-use kiln_layer::{Entry, InodeId, Kind, LayerWriter, ResolveError, Time, Tree};
+use kiln_layer::{Entry, InodeId, Kind, Node, ResolveError, Time, Tree};
 
 use super::attributes::Attributes;
 use super::select::{Chosen, Pick};
@@ -34,14 +30,6 @@ pub enum PlaceError {
         /// The directory.
         path: String,
     },
-    /// Several sources and one name.
-    #[error(
-        "with more than one source the destination must be a directory and end with `/`: `{dest}`"
-    )]
-    NeedsDirectory {
-        /// The destination.
-        dest: String,
-    },
     /// Symbolic links that lead round in a circle.
     #[error("cannot follow `{path}`: {reason}")]
     Unreachable {
@@ -61,17 +49,27 @@ pub enum PlaceError {
 /// The entries of a new layer, by path.
 #[derive(Default)]
 pub(crate) struct Placement<'a> {
-    entries: BTreeMap<Vec<u8>, Placed<'a>>,
-    /// First path of each file that has several names, by place and inode.
-    links: HashMap<(usize, InodeId), Vec<u8>>,
+    pub(super) entries: BTreeMap<Vec<u8>, Placed<'a>>,
+    /// First source and place of each file that has several names.
+    links: HashMap<(usize, InodeId), (Vec<u8>, Vec<u8>)>,
 }
 
-struct Placed<'a> {
-    entry: Entry,
+pub(super) struct Placed<'a> {
+    pub(super) entry: Entry,
     /// Where the bytes of a regular file are.
-    source: Option<(&'a dyn Files, Vec<u8>)>,
-    /// Whether the directory was made only because something below it was copied.
-    implicit: bool,
+    pub(super) source: Option<(&'a dyn Files, Vec<u8>)>,
+    pub(super) why: Why,
+}
+
+/// Why an entry is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It was copied.
+    Copied,
+    /// A new directory on the way to something that was copied.
+    OnTheWay,
+    /// A directory that the image has as it is; it is in the layer only if something below it is.
+    Unchanged,
 }
 
 /// Where to copy to.
@@ -85,9 +83,33 @@ pub(crate) struct Destination<'a> {
     pub(crate) attributes: &'a Attributes,
 }
 
+impl<'a> Destination<'a> {
+    fn below(&self, path: &[u8]) -> Option<Node<'a>> {
+        self.image.and_then(|tree| tree.get(path))
+    }
+
+    /// The destination with its links followed, as a path of the image.
+    fn base(&self) -> Result<Vec<u8>, PlaceError> {
+        let path = self.path.trim_matches('/').as_bytes();
+        let Some(tree) = self.image else {
+            return Ok(path.to_vec());
+        };
+        match tree.resolve(path, true) {
+            Ok(resolved) => Ok(resolved.path),
+            Err(ResolveError::NotADirectory { at, .. }) => {
+                let kind = self.below(at.as_bytes()).map_or("file", |node| node.entry().kind.name());
+                Err(PlaceError::NotADirectory { path: at, kind })
+            }
+            Err(error) => {
+                let path = self.path.to_owned();
+                Err(PlaceError::Unreachable { path, reason: error.to_string() })
+            }
+        }
+    }
+}
+
 impl<'a> Placement<'a> {
-    /// Places what was chosen from `files`. `several` says whether the instruction has more than one
-    /// source.
+    /// Places what was chosen from `files`, over what was placed before.
     ///
     /// # Errors
     /// See [`PlaceError`].
@@ -95,35 +117,23 @@ impl<'a> Placement<'a> {
         &mut self,
         files: &'a dyn Files,
         chosen: &[Chosen],
-        several: bool,
         dest: &Destination<'_>,
     ) -> Result<(), PlaceError> {
-        let base = base_of(dest)?;
-        let is_directory = dest.path.ends_with('/')
-            || base.is_empty()
-            || dest
-                .image
-                .and_then(|tree| tree.get(&base))
-                .is_some_and(|node| node.entry().kind == Kind::Directory);
-        if several && !is_directory {
-            return Err(PlaceError::NeedsDirectory {
-                dest: dest.path.to_owned(),
-            });
-        }
+        let base = dest.base()?;
+        let mut perhaps_unchanged = vec![];
         for one in chosen {
             match one {
                 Chosen::File { name, from } => {
-                    let to = if is_directory {
-                        join_path(&base, name)
-                    } else {
-                        base.clone()
-                    };
-                    self.put(files, from, to, dest)?;
+                    let into = dest.path.ends_with('/') || base.is_empty() || self.is_there(&base, dest);
+                    let to = if into { join_path(&base, name) } else { base.clone() };
+                    self.put(files, from, to, dest, &mut perhaps_unchanged)?;
                 }
-                Chosen::Contents(picks) => self.put_contents(files, picks, &base, dest)?,
+                Chosen::Contents(picks) => {
+                    self.put_contents(files, picks, &base, dest, &mut perhaps_unchanged)?;
+                }
             }
         }
-        Ok(())
+        self.drop_unchanged(files, perhaps_unchanged, dest)
     }
 
     fn put_contents(
@@ -132,40 +142,58 @@ impl<'a> Placement<'a> {
         picks: &[Pick],
         base: &[u8],
         dest: &Destination<'_>,
+        perhaps_unchanged: &mut Vec<(Vec<u8>, Vec<u8>)>,
     ) -> Result<(), PlaceError> {
         for pick in picks {
             if pick.to.is_empty() {
-                // The destination itself keeps its metadata where it exists.
-                let exists = base.is_empty() || self.directory(base, dest)?;
-                if exists {
-                    self.parents(base, dest)?;
-                    if !base.is_empty() {
-                        self.existing(base, dest);
-                    }
-                    continue;
-                }
+                let time = files.tree().get(&pick.from).map(|node| node.entry().mtime);
+                self.destination(base, time.unwrap_or_default(), dest)?;
+                continue;
             }
-            let to = match (&base[..], &pick.to[..]) {
-                (b"", to) => to.to_vec(),
-                (base, b"") => base.to_vec(),
-                (base, to) => join_path(base, to),
-            };
-            self.put(files, &pick.from, to, dest)?;
+            let to = if base.is_empty() { pick.to.clone() } else { join_path(base, &pick.to) };
+            self.put(files, &pick.from, to, dest, perhaps_unchanged)?;
         }
         Ok(())
     }
 
+    /// The directory that takes the contents of another: of that it gets the time and nothing else.
+    fn destination(
+        &mut self,
+        base: &[u8],
+        time: Time,
+        dest: &Destination<'_>,
+    ) -> Result<(), PlaceError> {
+        if base.is_empty() {
+            return Ok(());
+        }
+        let exists = self.directory(base, dest)?;
+        self.parents(base, dest)?;
+        if exists {
+            self.existing(base, dest);
+        } else {
+            let entry = dest.attributes.new_directory(base);
+            self.insert(base, entry, Why::Copied);
+        }
+        if let Some(placed) = self.entries.get_mut(base) {
+            placed.entry.mtime = time;
+            dest.attributes.apply_time(&mut placed.entry);
+        }
+        Ok(())
+    }
+
+    fn is_there(&self, path: &[u8], dest: &Destination<'_>) -> bool {
+        match self.entries.get(path) {
+            Some(placed) => placed.entry.kind == Kind::Directory,
+            None => dest.below(path).is_some_and(Node::is_directory),
+        }
+    }
+
     /// Whether `path` is a directory in the image or already in this layer.
     fn directory(&self, path: &[u8], dest: &Destination<'_>) -> Result<bool, PlaceError> {
-        if let Some(placed) = self.entries.get(path) {
-            return match placed.entry.kind {
-                Kind::Directory => Ok(true),
-                ref kind => Err(not_a_directory(path, kind)),
-            };
-        }
-        match dest.image.and_then(|tree| tree.get(path)) {
-            Some(node) if node.entry().kind == Kind::Directory => Ok(true),
-            Some(node) => Err(not_a_directory(path, &node.entry().kind)),
+        let placed = self.entries.get(path).map(|placed| &placed.entry.kind);
+        match placed.or_else(|| dest.below(path).map(|node| &node.entry().kind)) {
+            Some(Kind::Directory) => Ok(true),
+            Some(kind) => Err(PlaceError::NotADirectory { path: show(path), kind: kind.name() }),
             None => Ok(false),
         }
     }
@@ -177,89 +205,72 @@ impl<'a> Placement<'a> {
         from: &[u8],
         to: Vec<u8>,
         dest: &Destination<'_>,
+        perhaps_unchanged: &mut Vec<(Vec<u8>, Vec<u8>)>,
     ) -> Result<(), PlaceError> {
         let Some(node) = files.tree().get(from) else {
-            return Err(files
-                .read_error(from, std::io::ErrorKind::NotFound.into())
-                .into());
+            return Err(files.read_error(from, std::io::ErrorKind::NotFound.into()).into());
         };
         let mut entry = node.entry().clone();
         entry.path.clone_from(&to);
         dest.attributes.apply(&mut entry);
+        let mut why = Why::Copied;
         if entry.kind == Kind::Directory {
-            if !to.is_empty() {
-                self.directory(&to, dest)?;
+            self.directory(&to, dest)?;
+            if dest.below(&to).is_some_and(|below| same_rights(&entry, below.entry())) {
+                why = Why::Unchanged;
             }
-        } else {
-            let blocked = self.entries.get(&to).map(|placed| &placed.entry.kind)
-                == Some(&Kind::Directory)
-                || dest
-                    .image
-                    .and_then(|tree| tree.get(&to))
-                    .is_some_and(|node| node.entry().kind == Kind::Directory);
-            if blocked {
-                return Err(PlaceError::IsADirectory { path: show(&to) });
-            }
+        } else if self.is_there(&to, dest) {
+            return Err(PlaceError::IsADirectory { path: show(&to) });
         }
         self.parents(&to, dest)?;
-        let mut source = None;
-        if matches!(entry.kind, Kind::File { .. }) {
-            let place = std::ptr::from_ref(files).cast::<()>() as usize;
-            let first = self
-                .links
-                .entry((place, node.inode()))
-                .or_insert_with(|| to.clone());
-            if *first == to {
-                source = Some((files, from.to_vec()));
-            } else {
-                entry.kind = Kind::Hardlink {
-                    target: first.clone(),
-                };
-            }
+        if let Some(below) = dest.below(&to)
+            && matches!(entry.kind, Kind::File { .. })
+            && same_file(&entry, below.entry())
+        {
+            perhaps_unchanged.push((to.clone(), from.to_vec()));
         }
-        self.entries.insert(
-            to,
-            Placed {
-                entry,
-                source,
-                implicit: false,
-            },
-        );
+        let source = match entry.kind {
+            Kind::File { .. } => self.source(files, from, node, &mut entry),
+            _ => None,
+        };
+        self.entries.insert(to, Placed { entry, source, why });
         Ok(())
+    }
+
+    /// Where a file's bytes come from; nothing if it is another name of one that was placed, which the entry
+    /// then says.
+    fn source(
+        &mut self,
+        files: &'a dyn Files,
+        from: &[u8],
+        node: Node<'_>,
+        entry: &mut Entry,
+    ) -> Option<(&'a dyn Files, Vec<u8>)> {
+        let place = std::ptr::from_ref(files).cast::<()>() as usize;
+        let first = self.links.entry((place, node.inode()));
+        let (first_from, first_to) = first.or_insert_with(|| (from.to_vec(), entry.path.clone()));
+        // The same name copied twice gives two files; two names of one file give one.
+        if first_from == from || !self.entries.contains_key(first_to) {
+            return Some((files, from.to_vec()));
+        }
+        entry.kind = Kind::Hardlink { target: first_to.clone() };
+        None
     }
 
     /// Makes sure that every directory above `path` is in the layer.
     fn parents(&mut self, path: &[u8], dest: &Destination<'_>) -> Result<(), PlaceError> {
-        let ends = path
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte == b'/')
-            .map(|(at, _)| at);
-        for end in ends.collect::<Vec<_>>() {
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        for end in ends {
             let parent = &path[..end];
-            if self
-                .entries
-                .get(parent)
-                .is_some_and(|p| p.entry.kind == Kind::Directory)
-            {
+            let placed = self.entries.get(parent).map(|placed| &placed.entry.kind);
+            if placed == Some(&Kind::Directory) {
                 continue;
             }
             if self.directory(parent, dest)? {
                 self.existing(parent, dest);
-                continue;
+            } else {
+                self.insert(parent, dest.attributes.new_directory(parent), Why::OnTheWay);
             }
-            let mut entry = Entry::directory(parent, 0o755);
-            if let Some((uid, gid)) = dest.attributes.owner {
-                (entry.uid, entry.gid) = (uid, gid);
-            }
-            self.entries.insert(
-                parent.to_vec(),
-                Placed {
-                    entry,
-                    source: None,
-                    implicit: true,
-                },
-            );
         }
         Ok(())
     }
@@ -269,179 +280,73 @@ impl<'a> Placement<'a> {
         if self.entries.contains_key(path) {
             return;
         }
-        if let Some(node) = dest.image.and_then(|tree| tree.get(path)) {
+        if let Some(node) = dest.below(path) {
             let mut entry = node.entry().clone();
             entry.path = path.to_vec();
             dest.attributes.apply_time(&mut entry);
-            self.entries.insert(
-                path.to_vec(),
-                Placed {
-                    entry,
-                    source: None,
-                    implicit: false,
-                },
-            );
+            self.insert(path, entry, Why::Unchanged);
         }
     }
 
-    /// Adds a directory that an instruction asks for by itself, as WORKDIR does.
-    pub(crate) fn make_directory(
+    fn insert(&mut self, path: &[u8], entry: Entry, why: Why) {
+        self.entries.insert(path.to_vec(), Placed { entry, source: None, why });
+    }
+
+    /// Takes out files that the image has already, to the last byte.
+    fn drop_unchanged(
         &mut self,
-        owner: (u32, u32),
+        files: &dyn Files,
+        perhaps: Vec<(Vec<u8>, Vec<u8>)>,
         dest: &Destination<'_>,
     ) -> Result<(), PlaceError> {
-        let base = base_of(dest)?;
+        if perhaps.is_empty() {
+            return Ok(());
+        }
+        let linked: HashSet<Vec<u8>> = self
+            .entries
+            .values()
+            .filter_map(|placed| match &placed.entry.kind {
+                Kind::Hardlink { target } => Some(target.clone()),
+                _ => None,
+            })
+            .collect();
+        let sources: Vec<Vec<u8>> = perhaps.iter().map(|(_, from)| from.clone()).collect();
+        for ((to, _), digest) in perhaps.iter().zip(files.digests(&sources)?) {
+            let same = dest.below(to).and_then(|below| below.content().copied()) == Some(digest);
+            let is_file = self
+                .entries
+                .get(to)
+                .is_some_and(|placed| matches!(placed.entry.kind, Kind::File { .. }));
+            if same && is_file && !linked.contains(to) {
+                self.entries.remove(to);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a directory that an instruction asks for by itself, as WORKDIR does.
+    ///
+    /// # Errors
+    /// If something that is no directory is in the way.
+    pub(crate) fn make_directory(&mut self, dest: &Destination<'_>) -> Result<(), PlaceError> {
+        let base = dest.base()?;
         if base.is_empty() || self.directory(&base, dest)? {
             return Ok(());
         }
         self.parents(&base, dest)?;
-        let (uid, gid) = owner;
-        let entry = Entry {
-            uid,
-            gid,
-            ..Entry::directory(base.clone(), 0o755)
-        };
-        self.entries.insert(
-            base,
-            Placed {
-                entry,
-                source: None,
-                implicit: true,
-            },
-        );
+        self.insert(&base, dest.attributes.new_directory(&base), Why::OnTheWay);
         Ok(())
-    }
-
-    /// Bytes of all regular files.
-    pub(crate) fn total_bytes(&self) -> u64 {
-        let sizes = self.entries.values().map(|placed| match placed.entry.kind {
-            Kind::File { size } => size,
-            _ => 0,
-        });
-        sizes.sum()
-    }
-
-    /// Writes the layer. `progress` is called with the bytes of each finished file.
-    ///
-    /// # Errors
-    /// If a file cannot be read or the layer cannot be written.
-    pub(crate) fn write<W: Write + Send + 'static>(
-        mut self,
-        out: &mut LayerWriter<W>,
-        time: &Attributes,
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<(), PlaceError> {
-        self.date_implicit_directories(time);
-        self.move_links_to_the_front();
-        for placed in self.entries.into_values() {
-            let written = match (&placed.source, &placed.entry.kind) {
-                (Some((files, from)), Kind::File { size }) => {
-                    let mut content = files
-                        .open(from)
-                        .map_err(|source| files.read_error(from, source))?;
-                    let written = out.file(&placed.entry, &mut content).map(|_| ());
-                    progress(*size);
-                    written
-                }
-                _ => out.entry(&placed.entry),
-            };
-            written.map_err(|error| PlaceError::Write(error.into()))?;
-        }
-        Ok(())
-    }
-
-    /// The name that comes first in the archive carries the data, whichever was copied first.
-    fn move_links_to_the_front(&mut self) {
-        let late: Vec<(Vec<u8>, Vec<u8>)> = self
-            .entries
-            .iter()
-            .filter_map(|(path, placed)| match &placed.entry.kind {
-                Kind::Hardlink { target } if path < target => Some((path.clone(), target.clone())),
-                _ => None,
-            })
-            .collect();
-        for (path, target) in late {
-            let Some(Kind::Hardlink { target: current }) = self
-                .entries
-                .get(&path)
-                .map(|placed| placed.entry.kind.clone())
-            else {
-                continue;
-            };
-            if current != target || path >= target {
-                continue;
-            }
-            let Some(data) = self.entries.get_mut(&target) else {
-                continue;
-            };
-            let (kind, source) = (data.entry.kind.clone(), data.source.take());
-            data.entry.kind = Kind::Hardlink {
-                target: path.clone(),
-            };
-            if let Some(first) = self.entries.get_mut(&path) {
-                first.entry.kind = kind;
-                first.source = source;
-            }
-            for placed in self.entries.values_mut() {
-                if let Kind::Hardlink { target: old } = &mut placed.entry.kind
-                    && *old == target
-                {
-                    old.clone_from(&path);
-                }
-            }
-        }
-    }
-
-    fn date_implicit_directories(&mut self, time: &Attributes) {
-        let mut newest: HashMap<Vec<u8>, Time> = HashMap::new();
-        for (path, placed) in &self.entries {
-            if placed.implicit {
-                continue;
-            }
-            let mut end = path.len();
-            while let Some(slash) = path[..end].iter().rposition(|&byte| byte == b'/') {
-                let parent = &path[..slash];
-                if !self.entries.get(parent).is_some_and(|above| above.implicit) {
-                    break;
-                }
-                let best = newest.entry(parent.to_vec()).or_insert(placed.entry.mtime);
-                *best = (*best).max(placed.entry.mtime);
-                end = slash;
-            }
-        }
-        for (path, placed) in &mut self.entries {
-            if placed.implicit {
-                placed.entry.mtime = newest.get(path).copied().unwrap_or_default();
-                time.apply_time(&mut placed.entry);
-            }
-        }
     }
 }
 
-/// The destination with its links followed, as a path of the image.
-fn base_of(dest: &Destination<'_>) -> Result<Vec<u8>, PlaceError> {
-    let path = dest.path.trim_matches('/').as_bytes().to_vec();
-    let Some(tree) = dest.image else {
-        return Ok(path);
-    };
-    match tree.resolve(&path, true) {
-        Ok(resolved) => Ok(resolved.path),
-        Err(ResolveError::NotADirectory { at, .. }) => {
-            let kind = tree.get(at.as_bytes()).map_or("file", |node| node.entry().kind.name());
-            Err(PlaceError::NotADirectory { path: at, kind })
-        }
-        Err(error) => Err(PlaceError::Unreachable {
-            path: dest.path.to_owned(),
-            reason: error.to_string(),
-        }),
-    }
+/// Mode, owner and attributes.
+fn same_rights(a: &Entry, b: &Entry) -> bool {
+    (a.mode, a.uid, a.gid, &a.xattrs) == (b.mode, b.uid, b.gid, &b.xattrs)
 }
 
-fn not_a_directory(path: &[u8], kind: &Kind) -> PlaceError {
-    PlaceError::NotADirectory {
-        path: show(path),
-        kind: kind.name(),
-    }
+/// All but the content. Layers keep times in seconds.
+fn same_file(a: &Entry, b: &Entry) -> bool {
+    same_rights(a, b) && a.kind == b.kind && a.mtime.seconds == b.mtime.seconds
 }
 
 fn show(path: &[u8]) -> String {

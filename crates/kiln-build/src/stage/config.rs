@@ -30,7 +30,11 @@ impl Worker<'_, '_> {
                     .volumes
                     .extend(volumes.iter().map(|volume| (volume.clone(), ())));
             }
-            Evaluated::Cmd(args) => config.cmd = Some(args.clone()),
+            Evaluated::Cmd(args) => {
+                config.cmd = Some(args.clone());
+                // Means something on Windows only, but BuildKit says it everywhere, and tools compare configs.
+                config.args_escaped = true;
+            }
             Evaluated::Entrypoint(entrypoint) => {
                 config.entrypoint = Some(entrypoint.args.clone());
                 if entrypoint.clear_cmd {

@@ -21,8 +21,7 @@ use crate::state::Made;
 pub(super) struct Part<'a> {
     pub(super) files: Arc<dyn Files + 'a>,
     pub(super) chosen: Vec<Chosen>,
-    /// Owners and modes of this part stay as they are whatever the flags say; archives are like that
-    /// unless `--chown` is given.
+    /// Whether it was unpacked: `--chmod` is not about what is in an archive.
     pub(super) from_archive: bool,
 }
 
@@ -49,7 +48,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
             copy.sources.iter().filter_map(as_heredoc),
             &copy.to,
         )?);
-        self.place(step, "copy", copy.sources.len() > 1, parts, &copy.to)
+        self.place(step, "copy", parts, &copy.to)
     }
 
     /// Finds or makes the layer that puts `parts` at the destination.
@@ -57,13 +56,12 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         &self,
         step: StepId,
         kind: &str,
-        several: bool,
         parts: Vec<Part<'a>>,
         to: &To,
     ) -> Result<Made, StepError> {
         let below = (!to.link).then_some(&self.state);
         let mut key = key_on(kind, below, self.state.epoch);
-        key.text(&to.path).number(u64::from(several));
+        key.text(&to.path);
         key.optional(to.chown.as_deref())
             .optional(to.chmod.as_deref());
         for part in &parts {
@@ -71,14 +69,13 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
             key.digest(&digest(&*part.files, &part.chosen, owner, mode)?);
         }
         self.cached(step, &key.finish(), || {
-            self.write_parts(step, several, &parts, to)
+            self.write_parts(step, &parts, to)
         })
     }
 
     fn write_parts(
         &self,
         step: StepId,
-        several: bool,
         parts: &[Part<'a>],
         to: &To,
     ) -> Result<Arc<LayerIndex>, StepError> {
@@ -94,21 +91,16 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
             };
             for part in parts {
                 let time = times(&*part.files, self.state.epoch);
-                let attributes = Attributes {
-                    time,
-                    ..attributes.clone()
-                };
+                let mut attributes = Attributes { time, ..attributes.clone() };
+                if part.from_archive {
+                    attributes.mode = None;
+                }
                 let dest = Destination {
                     path: &to.path,
                     image,
                     attributes: &attributes,
                 };
-                placement.add(
-                    &*part.files,
-                    &part.chosen,
-                    several || part.from_archive,
-                    &dest,
-                )?;
+                placement.add(&*part.files, &part.chosen, &dest)?;
             }
             let (total, mut done) = (placement.total_bytes(), 0);
             placement.write(writer, &clamp, &mut |bytes| {
@@ -146,10 +138,11 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         owner: (u32, u32),
         tree: &Tree,
     ) -> Result<Arc<LayerIndex>, StepError> {
-        // Implicit directories take the time of what is in them; this one has nothing in it, so its time is
+        // A directory on the way takes the time of what is in it; this one has nothing in it, so its time is
         // given: the epoch, or 1970, which unlike the clock is the same in every build.
         let attributes = Attributes {
-            time: at_most(self.state.epoch),
+            owner: Some(owner),
+            time: self.state.epoch.map_or(Times::Keep, Times::Exactly),
             ..Attributes::default()
         };
         let dest = Destination {
@@ -159,7 +152,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         };
         self.shared.write_layer(|writer| {
             let mut placement = Placement::default();
-            placement.make_directory(owner, &dest)?;
+            placement.make_directory(&dest)?;
             placement.write(writer, &attributes, &mut |_| {})?;
             Ok(())
         })
@@ -214,7 +207,7 @@ impl Shared<'_, '_> {
         };
         let layer = self.write_layer(|writer| {
             let mut placement = Placement::default();
-            placement.add(files, &chosen, false, &dest)?;
+            placement.add(files, &chosen, &dest)?;
             placement.write(writer, &attributes, &mut |_| {})?;
             Ok(())
         })?;

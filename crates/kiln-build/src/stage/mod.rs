@@ -153,7 +153,10 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
         if let Origin::Stage(index) = stage.base {
             let parent = self.finished(index)?;
             let scope = StageScope::on_stage(stage.index, &parent.scope);
-            return Ok((parent.state.clone(), scope));
+            let mut state = parent.state.clone();
+            // The plan has its triggers among this stage's steps.
+            state.config.config.on_build.clear();
+            return Ok((state, scope));
         }
         let mut state = match self.bases.image(&stage.base, platform)? {
             Some(image) => {
@@ -168,7 +171,9 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
                 state
             }
             None if matches!(stage.base, Origin::Scratch) => {
-                State::scratch(platform.clone(), self.epoch(None))
+                let mut state = State::scratch(platform.clone(), self.epoch(None));
+                state.config.config.working_dir = "/".to_owned();
+                state
             }
             None => self.directory_as_base(&stage.base, platform)?,
         };
