@@ -104,7 +104,7 @@ impl Placement<'_> {
                 }
             }
         }
-        first.retain(|target, name| name < target);
+        first.retain(|target, name| name.as_slice() < target.as_slice());
         for (target, name) in &first {
             let Some(data) = self.entries.get_mut(target) else { continue };
             let (kind, source) = (data.entry.kind.clone(), data.source.take());
