@@ -83,11 +83,7 @@ impl Attributes {
         if let Some(mode) = &self.mode
             && !matches!(entry.kind, Kind::Symlink { .. })
         {
-            let directory = entry.kind == Kind::Directory;
-            entry.mode = mode.apply(entry.mode, directory);
-            if directory && mode.octal().is_some() {
-                entry.mode &= 0o777;
-            }
+            entry.mode = mode.apply(entry.mode, entry.kind == Kind::Directory);
         }
         self.apply_time(entry);
     }

@@ -60,6 +60,21 @@ pub(crate) static KNOWN: &[Known] = &[
         reason: "kiln takes a stage's number, too",
     },
     Known {
+        case: "config-workdir",
+        place: "*",
+        reason: "kiln cleans the path everywhere; BuildKit keeps a last slash",
+    },
+    Known {
+        case: "config-workdir-unclean",
+        place: "history*",
+        reason: "kiln cleans the path everywhere; BuildKit's history shows it as written",
+    },
+    Known {
+        case: "heredoc-run-script",
+        place: "history*",
+        reason: "kiln's history shows what is run, which is the script and not a shell",
+    },
+    Known {
         case: "config-healthcheck",
         place: "history*",
         reason: HEALTH_HISTORY,
