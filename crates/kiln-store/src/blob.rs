@@ -17,6 +17,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use kiln_oci::{Digest, Hasher};
 
@@ -42,7 +43,13 @@ pub struct BlobWriter {
     /// Nothing where the caller hashes the content anyway.
     hasher: Option<Hasher>,
     size: u64,
+    /// What was handed to `writeback` so far, in bytes.
+    flushed: u64,
+    writeback: Option<JoinHandle<io::Result<()>>>,
 }
+
+/// After so many new bytes the disk is told to begin, so that little is left for the last sync.
+const WRITEBACK: u64 = 64 << 20;
 
 impl BlobWriter {
     fn new(path: PathBuf, root: PathBuf, hasher: Option<Hasher>) -> Result<Self, StoreError> {
@@ -59,6 +66,8 @@ impl BlobWriter {
             root,
             hasher,
             size: 0,
+            flushed: 0,
+            writeback: None,
         })
     }
 
@@ -113,7 +122,37 @@ impl BlobWriter {
     fn finish(&mut self) -> Result<File, StoreError> {
         let out = self.out.take().expect("because a writer is finished once");
         let file = out.into_inner().map_err(io::IntoInnerError::into_error);
-        file.map_err(StoreError::io("write", &self.path))
+        let file = file.map_err(StoreError::io("write", &self.path))?;
+        self.end_writeback()
+            .map_err(StoreError::io("sync", &self.path))?;
+        Ok(file)
+    }
+
+    /// Lets the disk begin with what was written, on another thread; not if it is still busy with
+    /// what it got before.
+    fn begin_writeback(&mut self) -> io::Result<()> {
+        if let Some(busy) = &self.writeback
+            && !busy.is_finished()
+        {
+            return Ok(());
+        }
+        self.end_writeback()?;
+        self.flushed = self.size;
+        if let Some(out) = &self.out {
+            let file = out.get_ref().try_clone()?;
+            self.writeback = Some(std::thread::spawn(move || file.sync_data()));
+        }
+        Ok(())
+    }
+
+    /// A failure to write back is told to one caller only, so it must not be lost here.
+    fn end_writeback(&mut self) -> io::Result<()> {
+        match self.writeback.take() {
+            Some(thread) => thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -128,6 +167,9 @@ impl Write for BlobWriter {
             hasher.update(&buffer[..written]);
         }
         self.size += written as u64;
+        if self.size - self.flushed >= WRITEBACK {
+            self.begin_writeback()?;
+        }
         Ok(written)
     }
 
