@@ -11,6 +11,7 @@
 //!   cache-mounts/<id>/    RUN --mount=type=cache
 //!   leases/<id>           a locked file for each running kiln, with what it counts on
 //!   work/<id>/            scratch files of that kiln, half-written blobs among them
+//!   reserve               a little room for the moment when the disk is full
 //!   store.lock            shared by those who begin to count on content, exclusive for who removes it
 //! ```
 //!
@@ -33,6 +34,7 @@ pub mod layout;
 mod lease;
 mod lock;
 mod refs;
+mod reserve;
 #[cfg(target_os = "linux")]
 pub mod snapshot;
 #[cfg(target_os = "linux")]
