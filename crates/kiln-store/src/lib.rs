@@ -33,6 +33,7 @@ mod layer;
 pub mod layout;
 mod lease;
 mod lock;
+mod pending;
 mod refs;
 mod reserve;
 #[cfg(target_os = "linux")]

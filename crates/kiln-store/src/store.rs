@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use kiln_layer::LayerIndex;
 use kiln_oci::Digest;
 
-use crate::blob::{LastOpened, Pending};
+use crate::blob::LastOpened;
 use crate::cache::Used;
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::lease::{self, Lease};
+use crate::pending::Pending;
 use crate::{cache, refs, reserve};
 
 /// How to open a store.
