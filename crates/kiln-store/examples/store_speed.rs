@@ -2,7 +2,11 @@
 //!
 //! `cargo run --release -p kiln-store --example store_speed -- DIRECTORY` (which must not exist).
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring program")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measuring program"
+)]
 
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -41,7 +45,9 @@ fn main() {
     let content = vec![7_u8; 20_000];
     let small = (0..30).map(|number| {
         let mut writer = store.layer_writer(&lease).unwrap();
-        let kind = Kind::File { size: content.len() as u64 };
+        let kind = Kind::File {
+            size: content.len() as u64,
+        };
         let entry = Entry::new(format!("f{number}"), kind);
         writer.file(&entry, &mut &content[..]).unwrap();
         writer
@@ -56,7 +62,9 @@ fn main() {
     let mut writer = store.layer_writer(&lease).unwrap();
     once("write 50,000 files of 20 kB (1 GB)", || {
         for number in 0..FILES {
-            let kind = Kind::File { size: content.len() as u64 };
+            let kind = Kind::File {
+                size: content.len() as u64,
+            };
             let entry = Entry::new(format!("some/directory/{number:06}"), kind);
             writer.file(&entry, &mut &content[..]).unwrap();
         }
@@ -76,7 +84,9 @@ fn main() {
     let mut number = 0_u64;
     median("hold a blob", 101, || {
         number += 1;
-        lease.hold_blob(&Digest::sha256(&number.to_le_bytes())).unwrap();
+        lease
+            .hold_blob(&Digest::sha256(&number.to_le_bytes()))
+            .unwrap();
     });
     median("put a record", 101, || {
         number += 1;
@@ -87,15 +97,21 @@ fn main() {
         let key = Digest::sha256(&number.to_le_bytes());
         black_box(store.cache_get("step", &key).unwrap());
     });
-    median("usage", 5, || drop(black_box(store.usage().unwrap())));
+    median("usage", 5, || {
+        black_box(store.usage().unwrap());
+    });
     once("verify", || store.verify(|_| {}).unwrap());
     let kept = one_layer_image(&store, &lease, &index.diff_id, index.size);
     let zstd = Compression::zstd(1);
     once("compress 1 GB with zstd -1", || {
         export::compressed(&store, &lease, &kept, &zstd).unwrap()
     });
-    once("  again", || export::compressed(&store, &lease, &kept, &zstd).unwrap());
-    once("flatten", || export::flat_tar(&store, &kept, &mut std::io::sink()).unwrap());
+    once("  again", || {
+        export::compressed(&store, &lease, &kept, &zstd).unwrap()
+    });
+    once("flatten", || {
+        export::flat_tar(&store, &kept, &mut std::io::sink()).unwrap();
+    });
 }
 
 fn one_layer_image(

@@ -7,22 +7,23 @@
 //! all of the content, after a power cut, too.
 //!
 //! The sync of a large layer takes as long as the disk takes. A layer that a build made is therefore
-//! synced on a thread of its own while the build goes on ([`Pending`]). Until it has its name, this
+//! synced on a thread of its own while the build goes on ([`pending`](crate::pending)). Until it has its name, this
 //! process reads it through its open file and other processes do not see it. A reference is set only
 //! after [`Store::sync_all`]: **what a name leads to is on disk before the name is.** Records in
 //! `cache.db` may be ahead; they are only believed if the blob is there.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use kiln_oci::{Digest, Hasher};
 
-use crate::disk::{read_at, sync_directory};
+use crate::disk::read_at;
 use crate::error::StoreError;
 use crate::lease::Lease;
+use crate::pending::publish;
 use crate::store::{Store, is_missing};
 
 /// Where a blob of the store at `root` lies.
@@ -42,7 +43,13 @@ pub struct BlobWriter {
     /// Nothing where the caller hashes the content anyway.
     hasher: Option<Hasher>,
     size: u64,
+    /// What was handed to `writeback` so far, in bytes.
+    flushed: u64,
+    writeback: Option<JoinHandle<io::Result<()>>>,
 }
+
+/// After so many new bytes the disk is told to begin, so that little is left for the last sync.
+const WRITEBACK: u64 = 64 << 20;
 
 impl BlobWriter {
     fn new(path: PathBuf, root: PathBuf, hasher: Option<Hasher>) -> Result<Self, StoreError> {
@@ -59,6 +66,8 @@ impl BlobWriter {
             root,
             hasher,
             size: 0,
+            flushed: 0,
+            writeback: None,
         })
     }
 
@@ -104,7 +113,7 @@ impl BlobWriter {
 
     /// The open scratch file and its path, for a blob whose digest was computed by the one who wrote
     /// it.
-    fn into_parts(mut self) -> Result<(File, PathBuf, PathBuf), StoreError> {
+    pub(crate) fn into_parts(mut self) -> Result<(File, PathBuf, PathBuf), StoreError> {
         let file = self.finish()?;
         let path = std::mem::take(&mut self.path);
         Ok((file, path, std::mem::take(&mut self.root)))
@@ -113,7 +122,37 @@ impl BlobWriter {
     fn finish(&mut self) -> Result<File, StoreError> {
         let out = self.out.take().expect("because a writer is finished once");
         let file = out.into_inner().map_err(io::IntoInnerError::into_error);
-        file.map_err(StoreError::io("write", &self.path))
+        let file = file.map_err(StoreError::io("write", &self.path))?;
+        self.end_writeback()
+            .map_err(StoreError::io("sync", &self.path))?;
+        Ok(file)
+    }
+
+    /// Lets the disk begin with what was written, on another thread; not if it is still busy with
+    /// what it got before.
+    fn begin_writeback(&mut self) -> io::Result<()> {
+        if let Some(busy) = &self.writeback
+            && !busy.is_finished()
+        {
+            return Ok(());
+        }
+        self.end_writeback()?;
+        self.flushed = self.size;
+        if let Some(out) = &self.out {
+            let file = out.get_ref().try_clone()?;
+            self.writeback = Some(std::thread::spawn(move || file.sync_data()));
+        }
+        Ok(())
+    }
+
+    /// A failure to write back is told to one caller only, so it must not be lost here.
+    fn end_writeback(&mut self) -> io::Result<()> {
+        match self.writeback.take() {
+            Some(thread) => thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -128,6 +167,9 @@ impl Write for BlobWriter {
             hasher.update(&buffer[..written]);
         }
         self.size += written as u64;
+        if self.size - self.flushed >= WRITEBACK {
+            self.begin_writeback()?;
+        }
         Ok(written)
     }
 
@@ -155,91 +197,6 @@ fn digest_of(file: &File, path: &Path) -> Result<Digest, StoreError> {
         }
         hasher.update(&buffer[..read]);
         position += read as u64;
-    }
-}
-
-/// Syncs a finished scratch file and gives it its name.
-fn publish(file: &File, path: &Path, root: &Path, digest: &Digest) -> Result<(), StoreError> {
-    file.sync_data().map_err(StoreError::io("sync", path))?;
-    let name = path_of(root, digest);
-    fs::rename(path, &name).map_err(StoreError::io("create", &name))?;
-    let directory = name.parent().unwrap_or(root);
-    sync_directory(directory).map_err(StoreError::io("sync", directory))
-}
-
-/// Layers that are complete but not yet on disk for certain.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Pending(Arc<Shared>);
-
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    files: HashMap<Digest, Arc<File>>,
-    failed: Option<StoreError>,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Pending {
-    /// Begins to sync a layer and to name it.
-    fn publish(&self, writer: BlobWriter, digest: Digest) -> Result<(), StoreError> {
-        let (file, path, root) = writer.into_parts()?;
-        let file = Arc::new(file);
-        {
-            let mut state = self.0.lock();
-            if state.files.contains_key(&digest) {
-                let _ = fs::remove_file(path);
-                return Ok(());
-            }
-            state.files.insert(digest, Arc::clone(&file));
-        }
-        let shared = Arc::clone(&self.0);
-        std::thread::spawn(move || {
-            let result = publish(&file, &path, &root, &digest);
-            if result.is_err() {
-                let _ = fs::remove_file(&path);
-            }
-            let mut state = shared.lock();
-            // By now it has its name, so there is no moment at which it is in neither place.
-            state.files.remove(&digest);
-            if let Err(error) = result {
-                state.failed.get_or_insert(error);
-            }
-            shared.changed.notify_all();
-        });
-        Ok(())
-    }
-
-    fn open(&self, digest: &Digest) -> Option<Arc<File>> {
-        self.0.lock().files.get(digest).map(Arc::clone)
-    }
-
-    /// Waits until all is on disk. A failure is told once.
-    pub(crate) fn finish(&self) -> Result<(), StoreError> {
-        self.settled().failed.take().map_or(Ok(()), Err)
-    }
-
-    /// Waits until nothing is on its way. A failure is left for the one who asks.
-    pub(crate) fn wait(&self) {
-        drop(self.settled());
-    }
-
-    fn settled(&self) -> MutexGuard<'_, State> {
-        let mut state = self.0.lock();
-        while !state.files.is_empty() {
-            let woken = self.0.changed.wait(state);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
-        }
-        state
     }
 }
 

@@ -19,6 +19,7 @@ use crate::disk::{self, disk_usage};
 use crate::error::StoreError;
 use crate::lease::{self, Lease};
 use crate::lock::FileLock;
+use crate::reserve;
 use crate::store::{Store, is_missing, now};
 
 /// Bytes on disk by what they are for.
@@ -34,7 +35,7 @@ pub struct Usage {
     pub cache_mounts: u64,
     /// The two databases with their logs.
     pub databases: u64,
-    /// Scratch files of running kilns.
+    /// Scratch files of running kilns, and the room that is kept for pruning a full disk.
     pub scratch: u64,
 }
 
@@ -131,6 +132,7 @@ impl Store {
             }
         }
         usage.scratch = below("work")? + below("leases")?;
+        usage.scratch += disk_usage(&reserve::path(self.root()))?;
         Ok(usage)
     }
 
@@ -143,7 +145,10 @@ impl Store {
             return self.plan_prune(options);
         }
         lease::clean_dead(self.root())?;
-        let lease = self.lease()?;
+        let lease = match self.lease() {
+            Err(error) if error.is_disk_full() && reserve::release(self.root()) => self.lease(),
+            lease => lease,
+        }?;
         let mut pruned = Pruned::default();
         let mut remaining = self.usage()?.total();
         let mut quiet = None;
@@ -160,6 +165,7 @@ impl Store {
         // Now the blocks are given back.
         drop(lease);
         self.forget_removed(options)?;
+        reserve::refill(self.root());
         pruned.remaining = self.usage()?.total();
         if options.keep.is_some_and(|keep| pruned.remaining > keep) {
             self.forget_all()?;

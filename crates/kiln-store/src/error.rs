@@ -112,6 +112,28 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether there is no room on the disk, or the user's share of it is used up.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                let kind = error.kind();
+                return matches!(
+                    kind,
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                );
+            }
+            if let Some(error) = error.downcast_ref::<rusqlite::Error>() {
+                // A log that cannot grow is a failure of input and output to SQLite.
+                return matches!(error.sqlite_error_code(), Some(DiskFull | SystemIoFailure));
+            }
+            next = error.source();
+        }
+        false
+    }
+
     pub(crate) fn mismatch(expected: &Digest, actual: &Digest) -> Self {
         Self::Mismatch {
             expected: Box::new(*expected),

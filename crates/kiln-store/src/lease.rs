@@ -16,10 +16,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use kiln_oci::{Digest, Image};
 
-use crate::blob::Pending;
 use crate::disk::{remove_tree, touch};
 use crate::error::StoreError;
 use crate::lock::FileLock;
+use crate::pending::Pending;
 use crate::store::is_missing;
 
 /// Keeps content from being collected and owns a scratch directory. Dropping it ends both.

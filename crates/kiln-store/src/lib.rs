@@ -11,6 +11,7 @@
 //!   cache-mounts/<id>/    RUN --mount=type=cache
 //!   leases/<id>           a locked file for each running kiln, with what it counts on
 //!   work/<id>/            scratch files of that kiln, half-written blobs among them
+//!   reserve               a little room for the moment when the disk is full
 //!   store.lock            shared by those who begin to count on content, exclusive for who removes it
 //! ```
 //!
@@ -32,7 +33,9 @@ mod layer;
 pub mod layout;
 mod lease;
 mod lock;
+mod pending;
 mod refs;
+mod reserve;
 #[cfg(target_os = "linux")]
 pub mod snapshot;
 #[cfg(target_os = "linux")]

@@ -10,12 +10,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use kiln_layer::LayerIndex;
 use kiln_oci::Digest;
 
-use crate::blob::{LastOpened, Pending};
+use crate::blob::LastOpened;
 use crate::cache::Used;
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::lease::{self, Lease};
-use crate::{cache, refs};
+use crate::pending::Pending;
+use crate::{cache, refs, reserve};
 
 /// How to open a store.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +72,16 @@ impl Store {
     /// # Errors
     /// If the directory or a database cannot be used.
     pub fn open(root: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
+        match Self::open_once(root, options) {
+            // A database wants a little room even to be read. Nothing could be pruned without it.
+            Err(error) if error.is_disk_full() && reserve::release(root) => {
+                Self::open_once(root, options)
+            }
+            result => result,
+        }
+    }
+
+    fn open_once(root: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
         let layout = root.join("oci-layout");
         if !layout.exists() {
             create(root, &layout)?;
@@ -135,6 +146,7 @@ fn create(root: &Path, layout: &Path) -> Result<(), StoreError> {
         let path = root.join(directory);
         fs::create_dir_all(&path).map_err(StoreError::io("create", &path))?;
     }
+    reserve::refill(root);
     // Last, and as a whole: its presence says that the rest is there.
     let partial = layout.with_extension(format!("new-{}", std::process::id()));
     fs::write(&partial, LAYOUT).map_err(StoreError::io("write", &partial))?;

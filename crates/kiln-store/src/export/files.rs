@@ -82,10 +82,11 @@ fn os_string(bytes: &[u8]) -> OsString {
     String::from_utf8_lossy(bytes).into_owned().into()
 }
 
-/// Makes a directory. A link to one that is there must not lead the rest of the image out of `dest`.
+/// Makes a directory, or lets us into one that is there until it gets its own mode at the end. A link
+/// to one must not lead the rest of the image out of `dest`.
 fn make_directory(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
-        Ok(data) if data.is_dir() => Ok(()),
+        Ok(data) if data.is_dir() => set_mode(path, 0o700),
         Ok(_) => fs::remove_file(path).and_then(|()| fs::create_dir(path)),
         Err(_) => fs::create_dir(path),
     }

@@ -22,11 +22,11 @@ const ROOT: &str = "KILN_TEST_ROOT";
 /// Starts `task` in a process of its own.
 pub(crate) fn spawn(task: &str, root: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crash::child", "--quiet"])
+        .args(["--exact", "crash::child", "--nocapture"])
         .env(TASK, task)
         .env(ROOT, root)
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap()
 }
@@ -113,18 +113,16 @@ fn build(root: &Path) {
             builder = builder.layer(&tar);
         }
         store.sync_all().unwrap();
+        // Others give the same names away and take them off: what the lease holds stays all the same.
         let image = builder.build();
-        store
-            .put(&image, &[name(&format!("shared:{}", round % 3))])
-            .unwrap();
-        let stored = get(&store, &format!("shared:{}", round % 3));
-        store
-            .snapshot(&lease, &stored.config.rootfs.diff_ids)
-            .unwrap();
+        let descriptor = store.adopt(&lease, &image).unwrap();
+        let shared = name(&format!("shared:{}", round % 3));
+        store.set_reference(&shared, &descriptor).unwrap();
+        let stored = store.image_at(&descriptor).unwrap();
+        let chain = &stored.config.rootfs.diff_ids;
+        store.snapshot(&lease, chain).unwrap();
         if round % 5 == 4 {
-            store
-                .remove_reference(&name(&format!("shared:{}", round % 3)))
-                .unwrap();
+            store.remove_reference(&shared).unwrap();
         }
     }
 }
@@ -267,9 +265,10 @@ fn several_processes_build_while_others_prune() {
     drop(open(&root));
     let tasks = ["build", "build", "prune", "build", "prune"];
     let children: Vec<Child> = tasks.iter().map(|task| spawn(task, &root)).collect();
-    for (task, mut child) in tasks.iter().zip(children) {
-        let status = child.wait().unwrap();
-        assert!(status.success(), "{task}: {status}");
+    for (task, child) in tasks.iter().zip(children) {
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{task}: {said}");
     }
     assert_recovered(&root);
 }

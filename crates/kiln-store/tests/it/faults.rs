@@ -124,6 +124,73 @@ fn a_full_disk_is_an_error_and_no_damage() {
     assert_sound(&root);
 }
 
+/// Fills the disk to the last block.
+fn fill(directory: &Path) {
+    for size in [1 << 20, 64 << 10, 4096, 1] {
+        for number in 0.. {
+            let path = directory.join(format!("filler-{size}-{number}"));
+            if fs::write(path, vec![1; size]).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+fn a_full_disk_is_pruned(directory: &Path) {
+    let root = directory.join("store");
+    let store = open(&root);
+    put(&store, &image(), "app");
+    let lease = store.lease().unwrap();
+    let index = layer(&store, &lease, "cached", &noise(2, 2 << 20));
+    store.sync_all().unwrap();
+    drop(lease);
+    drop(store);
+    fill(directory);
+    assert!(fs::write(directory.join("probe"), vec![1; 8192]).is_err());
+    let store = open(&root);
+    let pruned = store.prune(&PruneOptions::default()).unwrap();
+    assert!(pruned.freed() >= 2 << 20);
+    assert!(!store.has_blob(&index.diff_id).unwrap());
+    assert!(store.image(&name("app"), &Platform::host()).is_ok());
+    // There is a reserve again, for the next time.
+    drop(store);
+    fill(directory);
+    let store = open(&root);
+    store.prune(&PruneOptions::default()).unwrap();
+    assert_eq!(store.verify(|_| {}).unwrap(), []);
+    drop(store);
+    assert_sound(&root);
+}
+
+#[test]
+fn a_disk_that_is_full_to_the_last_block_can_be_pruned() {
+    let test = "faults::a_disk_that_is_full_to_the_last_block_can_be_pruned";
+    if let Some(directory) = directory_inside() {
+        std::env::set_current_dir("/").unwrap();
+        return a_full_disk_is_pruned(&directory);
+    }
+    let directory = TempDir::new();
+    inside(test, "mount -t tmpfs -o size=6m tmpfs .", directory.path());
+    // On a real file system, where that can be mounted.
+    let image = directory.join("image");
+    fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
+    let made = Command::new("mkfs.ext4").arg("-q").arg(&image).output();
+    let mount = "mkdir -p mounted && mount -o loop image mounted";
+    let probe = Command::new("unshare")
+        .args(["--mount", "sh", "-c", mount])
+        .current_dir(directory.path())
+        .output();
+    let can = |output: std::io::Result<std::process::Output>| {
+        output.is_ok_and(|output| output.status.success())
+    };
+    if can(made) && can(probe) {
+        let setup = format!("{mount} && mount --move mounted .");
+        inside(test, &setup, directory.path());
+    } else {
+        eprintln!("not tested on ext4: it cannot be made and mounted here");
+    }
+}
+
 #[test]
 fn a_read_only_store_can_be_read() {
     let Some(directory) = directory_inside() else {

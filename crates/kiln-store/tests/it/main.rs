@@ -6,8 +6,10 @@
 mod collect;
 mod content;
 mod crash;
+mod export;
 mod faults;
 mod fixture;
+mod formats;
 mod names;
 mod snapshot;
 mod snapshot_diff;
