@@ -154,7 +154,7 @@ fn enter_with_helper(users: &[IdRange], groups: &[IdRange]) -> Result<(), Enteri
         Err(errno) => Err(refused(errno)),
         Ok(Fork::Child) => {
             drop(ready);
-            let code = map_from_outside(go, own, users, groups);
+            let code = map_from_outside(&go, own, users, groups);
             #[expect(clippy::exit, reason = "the child of a fork has nothing to unwind")]
             std::process::exit(code);
         }
@@ -178,9 +178,9 @@ fn enter_with_helper(users: &[IdRange], groups: &[IdRange]) -> Result<(), Enteri
     }
 }
 
-fn map_from_outside(go: OwnedFd, pid: Pid, users: &[IdRange], groups: &[IdRange]) -> i32 {
+fn map_from_outside(go: &OwnedFd, pid: Pid, users: &[IdRange], groups: &[IdRange]) -> i32 {
     let mut byte = [0];
-    if !matches!(rustix::io::read(&go, &mut byte), Ok(1)) {
+    if !matches!(rustix::io::read(go, &mut byte), Ok(1)) {
         return 1;
     }
     for (program, ranges) in [("newgidmap", groups), ("newuidmap", users)] {

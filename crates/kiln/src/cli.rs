@@ -32,7 +32,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(Box<commands::build::BuildArgs>),
-    Run(commands::run::RunArgs),
+    Run(Box<commands::run::RunArgs>),
     Images(commands::images::ImagesArgs),
     Inspect(commands::inspect::InspectArgs),
     History(commands::history::HistoryArgs),

@@ -133,7 +133,7 @@ pub(crate) fn changed(root: &Path, settings: &Settings) -> Result<Suite, String>
         Contender {
             prepare: Box::new(move || {
                 edits += 1;
-                input::write(&edited, &format!("{name} sees edit {edits}\n"))
+                input::write(&edited, format!("{name} sees edit {edits}\n"))
             }),
             ..builds(&lab, *builder, &context, &[])
         }

@@ -21,7 +21,7 @@ const BOUND: &[&str] = &[
     "libc::",
 ];
 
-const LINUX_CRATES: &[&str] = &["kiln", "kiln-run", "kiln-sandbox"];
+const LINUX_CRATES: &[&str] = &["kiln", "kiln-build", "kiln-run", "kiln-sandbox"];
 
 /// Modules of otherwise portable crates that talk to the kernel.
 const LINUX_MODULES: &[&str] = &[

@@ -97,12 +97,17 @@ impl<'a> Destination<'a> {
         match tree.resolve(path, true) {
             Ok(resolved) => Ok(resolved.path),
             Err(ResolveError::NotADirectory { at, .. }) => {
-                let kind = self.below(at.as_bytes()).map_or("file", |node| node.entry().kind.name());
+                let kind = self
+                    .below(at.as_bytes())
+                    .map_or("file", |node| node.entry().kind.name());
                 Err(PlaceError::NotADirectory { path: at, kind })
             }
             Err(error) => {
                 let path = self.path.to_owned();
-                Err(PlaceError::Unreachable { path, reason: error.to_string() })
+                Err(PlaceError::Unreachable {
+                    path,
+                    reason: error.to_string(),
+                })
             }
         }
     }
@@ -124,8 +129,13 @@ impl<'a> Placement<'a> {
         for one in chosen {
             match one {
                 Chosen::File { name, from } => {
-                    let into = dest.path.ends_with('/') || base.is_empty() || self.is_there(&base, dest);
-                    let to = if into { join_path(&base, name) } else { base.clone() };
+                    let into =
+                        dest.path.ends_with('/') || base.is_empty() || self.is_there(&base, dest);
+                    let to = if into {
+                        join_path(&base, name)
+                    } else {
+                        base.clone()
+                    };
                     self.put(files, from, to, dest, &mut perhaps_unchanged)?;
                 }
                 Chosen::Contents(picks) => {
@@ -133,7 +143,7 @@ impl<'a> Placement<'a> {
                 }
             }
         }
-        self.drop_unchanged(files, perhaps_unchanged, dest)
+        self.drop_unchanged(files, &perhaps_unchanged, dest)
     }
 
     fn put_contents(
@@ -150,7 +160,11 @@ impl<'a> Placement<'a> {
                 self.destination(base, time.unwrap_or_default(), dest)?;
                 continue;
             }
-            let to = if base.is_empty() { pick.to.clone() } else { join_path(base, &pick.to) };
+            let to = if base.is_empty() {
+                pick.to.clone()
+            } else {
+                join_path(base, &pick.to)
+            };
             self.put(files, &pick.from, to, dest, perhaps_unchanged)?;
         }
         Ok(())
@@ -193,7 +207,10 @@ impl<'a> Placement<'a> {
         let placed = self.entries.get(path).map(|placed| &placed.entry.kind);
         match placed.or_else(|| dest.below(path).map(|node| &node.entry().kind)) {
             Some(Kind::Directory) => Ok(true),
-            Some(kind) => Err(PlaceError::NotADirectory { path: show(path), kind: kind.name() }),
+            Some(kind) => Err(PlaceError::NotADirectory {
+                path: show(path),
+                kind: kind.name(),
+            }),
             None => Ok(false),
         }
     }
@@ -208,7 +225,9 @@ impl<'a> Placement<'a> {
         perhaps_unchanged: &mut Vec<(Vec<u8>, Vec<u8>)>,
     ) -> Result<(), PlaceError> {
         let Some(node) = files.tree().get(from) else {
-            return Err(files.read_error(from, std::io::ErrorKind::NotFound.into()).into());
+            return Err(files
+                .read_error(from, std::io::ErrorKind::NotFound.into())
+                .into());
         };
         let mut entry = node.entry().clone();
         entry.path.clone_from(&to);
@@ -216,7 +235,10 @@ impl<'a> Placement<'a> {
         let mut why = Why::Copied;
         if entry.kind == Kind::Directory {
             self.directory(&to, dest)?;
-            if dest.below(&to).is_some_and(|below| same_rights(&entry, below.entry())) {
+            if dest
+                .below(&to)
+                .is_some_and(|below| same_rights(&entry, below.entry()))
+            {
                 why = Why::Unchanged;
             }
         } else if self.is_there(&to, dest) {
@@ -253,13 +275,19 @@ impl<'a> Placement<'a> {
         if first_from == from || !self.entries.contains_key(first_to) {
             return Some((files, from.to_vec()));
         }
-        entry.kind = Kind::Hardlink { target: first_to.clone() };
+        entry.kind = Kind::Hardlink {
+            target: first_to.clone(),
+        };
         None
     }
 
     /// Makes sure that every directory above `path` is in the layer.
     fn parents(&mut self, path: &[u8], dest: &Destination<'_>) -> Result<(), PlaceError> {
-        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let ends = path
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'/')
+            .map(|(at, _)| at);
         for end in ends {
             let parent = &path[..end];
             let placed = self.entries.get(parent).map(|placed| &placed.entry.kind);
@@ -289,14 +317,21 @@ impl<'a> Placement<'a> {
     }
 
     fn insert(&mut self, path: &[u8], entry: Entry, why: Why) {
-        self.entries.insert(path.to_vec(), Placed { entry, source: None, why });
+        self.entries.insert(
+            path.to_vec(),
+            Placed {
+                entry,
+                source: None,
+                why,
+            },
+        );
     }
 
     /// Takes out files that the image has already, to the last byte.
     fn drop_unchanged(
         &mut self,
         files: &dyn Files,
-        perhaps: Vec<(Vec<u8>, Vec<u8>)>,
+        perhaps: &[(Vec<u8>, Vec<u8>)],
         dest: &Destination<'_>,
     ) -> Result<(), PlaceError> {
         if perhaps.is_empty() {

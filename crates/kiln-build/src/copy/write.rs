@@ -39,8 +39,9 @@ impl Placement<'_> {
         for placed in self.entries.into_values() {
             let written = match (&placed.source, &placed.entry.kind) {
                 (Some((files, from)), Kind::File { size }) => {
-                    let mut content =
-                        files.open(from).map_err(|source| files.read_error(from, source))?;
+                    let mut content = files
+                        .open(from)
+                        .map_err(|source| files.read_error(from, source))?;
                     let written = out.file(&placed.entry, &mut content).map(drop);
                     progress(*size);
                     written
@@ -70,7 +71,9 @@ impl Placement<'_> {
 
     fn date_directories(&mut self, time: &Attributes) {
         let on_the_way = |path: &[u8]| {
-            self.entries.get(path).is_some_and(|placed| placed.why == Why::OnTheWay)
+            self.entries
+                .get(path)
+                .is_some_and(|placed| placed.why == Why::OnTheWay)
         };
         let mut newest: HashMap<Vec<u8>, Time> = HashMap::new();
         for (path, placed) in &self.entries {
@@ -79,7 +82,9 @@ impl Placement<'_> {
             }
             let mut below = &path[..];
             while let Some(directory) = parent(below).filter(|directory| on_the_way(directory)) {
-                let best = newest.entry(directory.to_vec()).or_insert(placed.entry.mtime);
+                let best = newest
+                    .entry(directory.to_vec())
+                    .or_insert(placed.entry.mtime);
                 *best = (*best).max(placed.entry.mtime);
                 below = directory;
             }
@@ -106,9 +111,13 @@ impl Placement<'_> {
         }
         first.retain(|target, name| name.as_slice() < target.as_slice());
         for (target, name) in &first {
-            let Some(data) = self.entries.get_mut(target) else { continue };
+            let Some(data) = self.entries.get_mut(target) else {
+                continue;
+            };
             let (kind, source) = (data.entry.kind.clone(), data.source.take());
-            data.entry.kind = Kind::Hardlink { target: name.clone() };
+            data.entry.kind = Kind::Hardlink {
+                target: name.clone(),
+            };
             if let Some(now_first) = self.entries.get_mut(name) {
                 now_first.entry.kind = kind;
                 now_first.source = source;
@@ -126,5 +135,7 @@ impl Placement<'_> {
 
 /// The directory that holds `path`; none for what is in the root.
 fn parent(path: &[u8]) -> Option<&[u8]> {
-    path.iter().rposition(|byte| *byte == b'/').map(|slash| &path[..slash])
+    path.iter()
+        .rposition(|byte| *byte == b'/')
+        .map(|slash| &path[..slash])
 }

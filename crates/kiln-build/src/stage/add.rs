@@ -45,7 +45,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
             add.sources.iter().filter_map(as_heredoc),
             &add.to,
         )?);
-        self.place(step, "add", parts, &add.to)
+        self.place(step, "add", &parts, &add.to)
     }
 
     /// Files of the context; those that are archives are unpacked unless the flag says otherwise.

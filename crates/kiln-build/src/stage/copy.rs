@@ -48,7 +48,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
             copy.sources.iter().filter_map(as_heredoc),
             &copy.to,
         )?);
-        self.place(step, "copy", parts, &copy.to)
+        self.place(step, "copy", &parts, &copy.to)
     }
 
     /// Finds or makes the layer that puts `parts` at the destination.
@@ -56,7 +56,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         &self,
         step: StepId,
         kind: &str,
-        parts: Vec<Part<'a>>,
+        parts: &[Part<'a>],
         to: &To,
     ) -> Result<Made, StepError> {
         let below = (!to.link).then_some(&self.state);
@@ -64,13 +64,11 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         key.text(&to.path);
         key.optional(to.chown.as_deref())
             .optional(to.chmod.as_deref());
-        for part in &parts {
+        for part in parts {
             let (owner, mode) = (to.chown.is_some(), to.chmod.is_some());
             key.digest(&digest(&*part.files, &part.chosen, owner, mode)?);
         }
-        self.cached(step, &key.finish(), || {
-            self.write_parts(step, &parts, to)
-        })
+        self.cached(step, &key.finish(), || self.write_parts(step, parts, to))
     }
 
     fn write_parts(
@@ -91,7 +89,10 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
             };
             for part in parts {
                 let time = times(&*part.files, self.state.epoch);
-                let mut attributes = Attributes { time, ..attributes.clone() };
+                let mut attributes = Attributes {
+                    time,
+                    ..attributes.clone()
+                };
                 if part.from_archive {
                     attributes.mode = None;
                 }

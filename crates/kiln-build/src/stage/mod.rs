@@ -333,7 +333,7 @@ impl Worker<'_, '_> {
 
     /// The merged view of the stage so far.
     fn tree(&self) -> Result<Tree, StepError> {
-        Ok(self.shared.trees.get(&self.state.chain())?)
+        self.shared.trees.get(&self.state.chain())
     }
 
     /// Whether results of earlier builds may be used in this stage.

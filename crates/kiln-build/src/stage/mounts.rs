@@ -133,7 +133,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
                     self.secret(&mount.kind, target, &mut prepared)?;
                 }
                 (MountKind::Ssh { .. }, target) => {
-                    self.agent(&mount.kind, target, &mut prepared)?
+                    self.agent(&mount.kind, target, &mut prepared)?;
                 }
                 (_, None) => {}
             }
@@ -153,7 +153,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         let files = self.shared.files(from)?;
         let resolved = files.tree().resolve(source.as_bytes(), true).ok();
         let is_directory = resolved.as_ref().is_none_or(|found| {
-            found.path.is_empty() || found.node.is_some_and(|node| node.is_directory())
+            found.path.is_empty() || found.node.is_some_and(kiln_layer::Node::is_directory)
         });
         let lowers = match from {
             // A whole stage or image is mounted from the snapshots of its layers.

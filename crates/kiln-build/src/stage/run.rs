@@ -158,7 +158,7 @@ impl Worker<'_, '_> {
     ) -> Process {
         let options = self.shared.options;
         let mut extra = run.env.clone();
-        extra.extend(prepared.env.drain(..));
+        extra.append(&mut prepared.env);
         for (name, value) in &run.proxy_env {
             if !extra.iter().any(|(known, _)| known == name) {
                 extra.push((name.clone(), value.clone()));

@@ -52,8 +52,19 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn new(check: &'static str, grade: Grade, found: impl Into<String>, means: impl Into<String>) -> Self {
-        Self { check, grade, found: found.into(), means: means.into(), advice: None }
+    fn new(
+        check: &'static str,
+        grade: Grade,
+        found: impl Into<String>,
+        means: impl Into<String>,
+    ) -> Self {
+        Self {
+            check,
+            grade,
+            found: found.into(),
+            means: means.into(),
+            advice: None,
+        }
     }
 
     fn advice(mut self, advice: impl Into<String>) -> Self {
@@ -80,7 +91,11 @@ pub(crate) fn doctor(context: &Context, args: &DoctorArgs) -> Result<ExitCode, R
     };
     ui::print(&text)?;
     let bad = verdicts.iter().any(|verdict| verdict.grade == Grade::Bad);
-    Ok(if bad { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(if bad {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn render(verdict: &Verdict) -> String {
@@ -90,7 +105,10 @@ fn render(verdict: &Verdict) -> String {
         Grade::Bad => "BAD ",
         Grade::Note => "note",
     };
-    let mut text = format!("{mark}  {}: {}\n      {}\n", verdict.check, verdict.found, verdict.means);
+    let mut text = format!(
+        "{mark}  {}: {}\n      {}\n",
+        verdict.check, verdict.found, verdict.means
+    );
     if let Some(advice) = &verdict.advice {
         text.push_str(&format!("      better: {advice}\n"));
     }
@@ -103,8 +121,13 @@ mod tests {
 
     #[test]
     fn a_verdict_says_what_it_means_and_what_to_do() {
-        let verdict = Verdict::new("disk", Grade::Limited, "1 GB free", "large images do not fit")
-            .advice("run `kiln prune`");
+        let verdict = Verdict::new(
+            "disk",
+            Grade::Limited,
+            "1 GB free",
+            "large images do not fit",
+        )
+        .advice("run `kiln prune`");
         assert_eq!(
             render(&verdict),
             "less  disk: 1 GB free\n      large images do not fit\n      better: run `kiln prune`\n"

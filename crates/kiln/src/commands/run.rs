@@ -88,7 +88,7 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<ExitCode, Report>
     let process = process(context, args, &store, &image)?;
     let lowers = store.snapshot(&lease, &image.config.rootfs.diff_ids)?;
     let upper = store.upper(&lease)?;
-    make_workdir(&store, &image, &upper.dir(), &process.cwd)?;
+    make_workdir(&store, &image, upper.dir(), &process.cwd)?;
     let rootfs = Rootfs {
         lowers,
         upper: upper.dir().to_owned(),

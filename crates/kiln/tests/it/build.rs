@@ -9,11 +9,23 @@ fn a_build_of_files_needs_no_rights_and_no_base() {
     let world = World::new();
     world.write("a/one.txt", "1");
     world.write("a/two.txt", "22");
-    let out = world.build("FROM scratch\nCOPY a /data\nENV X=y\nCMD [\"/x\"]\n", &["-t", "files"]).ok();
-    assert!(out.starts_with("built sha256:") && out.ends_with(" files:latest\n"), "{out}");
+    let out = world
+        .build(
+            "FROM scratch\nCOPY a /data\nENV X=y\nCMD [\"/x\"]\n",
+            &["-t", "files"],
+        )
+        .ok();
+    assert!(
+        out.starts_with("built sha256:") && out.ends_with(" files:latest\n"),
+        "{out}"
+    );
     assert_eq!(
         world.files("files"),
-        ["d 0755 0:0 0 data", "- 0644 0:0 1 data/one.txt", "- 0644 0:0 2 data/two.txt"]
+        [
+            "d 0755 0:0 0 data",
+            "- 0644 0:0 1 data/one.txt",
+            "- 0644 0:0 2 data/two.txt"
+        ]
     );
 }
 
@@ -23,7 +35,19 @@ fn the_config_holds_what_the_instructions_say() {
     let dockerfile = "FROM scratch\nARG WHO=me\nENV A=1 B=\"two words\"\nLABEL by=$WHO\nEXPOSE 80 53/UDP\n\
         USER web:web\nVOLUME /data\nSTOPSIGNAL SIGINT\nSHELL [\"/bin/sh\", \"-e\", \"-c\"]\n\
         HEALTHCHECK --interval=3s CMD true\nONBUILD COPY . /app\nENTRYPOINT [\"/entry\"]\nCMD run --fast\n";
-    world.build(dockerfile, &["-t", "config", "--build-arg", "WHO=you", "--label", "more=1"]).ok();
+    world
+        .build(
+            dockerfile,
+            &[
+                "-t",
+                "config",
+                "--build-arg",
+                "WHO=you",
+                "--label",
+                "more=1",
+            ],
+        )
+        .ok();
     let config = world.kiln(["inspect", "config", "--raw-config"]).ok();
     let config: serde_json::Value = serde_json::from_str(&config).unwrap();
     let expected = serde_json::json!({
@@ -51,7 +75,9 @@ fn only_stages_that_the_target_reaches_are_built() {
     assert!(!outcome.stderr.contains("unused"), "{}", outcome.stderr);
     outcome.ok();
     assert_eq!(world.files("two"), ["- 0644 0:0 1 two"]);
-    world.build(dockerfile, &["-t", "one", "--target", "one"]).ok();
+    world
+        .build(dockerfile, &["-t", "one", "--target", "one"])
+        .ok();
     assert_eq!(world.files("one"), ["- 0644 0:0 1 one"]);
 }
 
@@ -63,9 +89,24 @@ fn every_form_of_output_is_written() {
     world
         .build(
             dockerfile,
-            &["-t", "x", "-o", "type=oci,dest=x.oci.tar", "-o", "type=oci,tar=false,dest=x.oci", "-o",
-              "type=docker,dest=x.docker.tar", "-o", "type=tar,dest=x.tar", "-o", "type=local,dest=x.dir",
-              "--iidfile", "id", "--metadata-file", "meta.json"],
+            &[
+                "-t",
+                "x",
+                "-o",
+                "type=oci,dest=x.oci.tar",
+                "-o",
+                "type=oci,tar=false,dest=x.oci",
+                "-o",
+                "type=docker,dest=x.docker.tar",
+                "-o",
+                "type=tar,dest=x.tar",
+                "-o",
+                "type=local,dest=x.dir",
+                "--iidfile",
+                "id",
+                "--metadata-file",
+                "meta.json",
+            ],
         )
         .ok();
     let dir = world.dir();
@@ -74,13 +115,24 @@ fn every_form_of_output_is_written() {
     let metadata: serde_json::Value =
         serde_json::from_slice(&fs::read(dir.join("meta.json")).unwrap()).unwrap();
     assert_eq!(metadata["image.name"], "docker.io/library/x:latest");
-    assert_eq!(metadata["containerimage.config.digest"], fs::read_to_string(dir.join("id")).unwrap());
-    for (archive, name) in [("x.oci.tar", "one"), ("x.oci", "two"), ("x.docker.tar", "three")] {
+    assert_eq!(
+        metadata["containerimage.config.digest"],
+        fs::read_to_string(dir.join("id")).unwrap()
+    );
+    for (archive, name) in [
+        ("x.oci.tar", "one"),
+        ("x.oci", "two"),
+        ("x.docker.tar", "three"),
+    ] {
         world.kiln(["load", "-i", archive, "-t", name]).ok();
         assert_eq!(world.files(name), ["- 0644 0:0 1 a"], "{archive}");
     }
     assert!(!fs::read_dir(&dir).unwrap().any(|entry| {
-        entry.unwrap().file_name().to_string_lossy().contains("partial")
+        entry
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains("partial")
     }));
 }
 
@@ -89,14 +141,26 @@ fn several_platforms_give_an_index() {
     let world = World::new();
     world.write("a", "a");
     let dockerfile = "FROM scratch\nARG TARGETARCH\nLABEL arch=$TARGETARCH\nCOPY a /a\n";
-    world.build(dockerfile, &["-t", "many", "--platform", "linux/amd64,linux/arm64"]).ok();
+    world
+        .build(
+            dockerfile,
+            &["-t", "many", "--platform", "linux/amd64,linux/arm64"],
+        )
+        .ok();
     for arch in ["amd64", "arm64"] {
         let platform = format!("--platform=linux/{arch}");
-        let config = world.kiln(["inspect", "many", "--raw-config", &platform]).ok();
+        let config = world
+            .kiln(["inspect", "many", "--raw-config", &platform])
+            .ok();
         assert!(config.contains(&format!(r#""arch":"{arch}""#)), "{config}");
     }
-    let missing = world.kiln(["inspect", "many", "--platform=linux/s390x"]).fails(1);
-    assert!(missing.contains("it has linux/amd64, linux/arm64"), "{missing}");
+    let missing = world
+        .kiln(["inspect", "many", "--platform=linux/s390x"])
+        .fails(1);
+    assert!(
+        missing.contains("it has linux/amd64, linux/arm64"),
+        "{missing}"
+    );
 }
 
 #[test]
@@ -104,11 +168,28 @@ fn the_dockerfile_may_come_from_anywhere() {
     let world = World::new();
     world.write("sub/other.Dockerfile", "FROM scratch\nCOPY a /a\n");
     world.write("a", "a");
-    world.kiln(["build", "-q", "-f", "sub/other.Dockerfile", "-t", "one", "."]).ok();
-    world.kiln_with_input(["build", "-q", "-f", "-", "-t", "two", "."], b"FROM scratch\nCOPY a /a\n").ok();
+    world
+        .kiln([
+            "build",
+            "-q",
+            "-f",
+            "sub/other.Dockerfile",
+            "-t",
+            "one",
+            ".",
+        ])
+        .ok();
+    world
+        .kiln_with_input(
+            ["build", "-q", "-f", "-", "-t", "two", "."],
+            b"FROM scratch\nCOPY a /a\n",
+        )
+        .ok();
     assert_eq!(world.files("one"), world.files("two"));
     let text = b"FROM scratch\nCOPY <<X /x\nhello\nX\n";
-    world.kiln_with_input(["build", "-q", "-t", "three", "-"], text).ok();
+    world
+        .kiln_with_input(["build", "-q", "-t", "three", "-"], text)
+        .ok();
     assert_eq!(world.files("three"), ["- 0644 0:0 6 x"]);
 }
 
@@ -117,12 +198,21 @@ fn contexts_by_name_replace_images_and_directories() {
     let world = World::new();
     world.write("a", "a");
     world.write("other/b", "bb");
-    world.build("FROM scratch\nCOPY a /a\n", &["-t", "real"]).ok();
+    world
+        .build("FROM scratch\nCOPY a /a\n", &["-t", "real"])
+        .ok();
     let dockerfile = "FROM pretended:1.0\nCOPY --from=extra b /b\n";
     world
         .build(
             dockerfile,
-            &["-t", "x", "--build-context", "pretended:1.0=docker-image://real", "--build-context", "extra=other"],
+            &[
+                "-t",
+                "x",
+                "--build-context",
+                "pretended:1.0=docker-image://real",
+                "--build-context",
+                "extra=other",
+            ],
         )
         .ok();
     assert_eq!(world.files("x"), ["- 0644 0:0 1 a", "- 0644 0:0 2 b"]);
@@ -132,7 +222,9 @@ fn contexts_by_name_replace_images_and_directories() {
 fn squashing_leaves_the_base_and_makes_one_layer() {
     let world = World::new();
     world.write("a", "a");
-    world.build("FROM scratch\nCOPY a /base\n", &["-t", "base"]).ok();
+    world
+        .build("FROM scratch\nCOPY a /base\n", &["-t", "base"])
+        .ok();
     let dockerfile = "FROM base\nCOPY a /one\nCOPY a /two\nWORKDIR /three\n";
     world.build(dockerfile, &["-t", "wide"]).ok();
     world.build(dockerfile, &["-t", "flat", "--squash"]).ok();
@@ -141,7 +233,10 @@ fn squashing_leaves_the_base_and_makes_one_layer() {
         let config = world.kiln(["inspect", image, "--raw-config"]).ok();
         let config: serde_json::Value = serde_json::from_str(&config).unwrap();
         let history = config["history"].as_array().unwrap().clone();
-        let with_layer = history.iter().filter(|step| step["empty_layer"] != true).count();
+        let with_layer = history
+            .iter()
+            .filter(|step| step["empty_layer"] != true)
+            .count();
         let count = config["rootfs"]["diff_ids"].as_array().unwrap().len();
         assert_eq!(with_layer, count, "history and layers of {image} agree");
         count
@@ -152,11 +247,22 @@ fn squashing_leaves_the_base_and_makes_one_layer() {
 #[test]
 fn advice_is_given_without_building() {
     let world = World::new();
-    let out = world.build("FROM scratch as x\nMAINTAINER me\nWORKDIR rel\n", &["--check"]).ok();
-    for rule in ["FromAsCasing", "MaintainerDeprecated", "WorkdirRelativePath"] {
+    let out = world
+        .build(
+            "FROM scratch as x\nMAINTAINER me\nWORKDIR rel\n",
+            &["--check"],
+        )
+        .ok();
+    for rule in [
+        "FromAsCasing",
+        "MaintainerDeprecated",
+        "WorkdirRelativePath",
+    ] {
         assert!(out.contains(rule), "{rule} in {out}");
     }
-    let out = world.build("# check=error=true\nFROM scratch as x\n", &["--check"]).fails(1);
+    let out = world
+        .build("# check=error=true\nFROM scratch as x\n", &["--check"])
+        .fails(1);
     assert!(out.contains("finding"), "{out}");
     assert!(!world.home().join("blobs").exists(), "nothing was built");
 }

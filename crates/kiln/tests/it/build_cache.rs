@@ -7,8 +7,14 @@ use crate::world::World;
 
 /// The numbers of steps that were done and that were cached, FROM not counted.
 fn steps(stderr: &str) -> (usize, usize) {
-    let done = stderr.lines().filter(|line| line.contains(" DONE ")).count();
-    let cached = stderr.lines().filter(|line| line.ends_with(" CACHED")).count();
+    let done = stderr
+        .lines()
+        .filter(|line| line.contains(" DONE "))
+        .count();
+    let cached = stderr
+        .lines()
+        .filter(|line| line.ends_with(" CACHED"))
+        .count();
     (done, cached)
 }
 
@@ -43,7 +49,11 @@ fn content_and_mode_count_but_time_and_other_files_do_not() {
     let fixed = "FROM scratch\nCOPY --chmod=644 a /a\n";
     assert_eq!(steps(&world.build(fixed, &[]).stderr), (1, 1));
     fs::set_permissions(world.dir().join("a"), fs::Permissions::from_mode(0o700)).unwrap();
-    assert_eq!(steps(&world.build(fixed, &[]).stderr), (0, 2), "a mode that is overridden");
+    assert_eq!(
+        steps(&world.build(fixed, &[]).stderr),
+        (0, 2),
+        "a mode that is overridden"
+    );
 }
 
 #[test]
@@ -52,8 +62,13 @@ fn a_file_that_is_swapped_within_one_second_is_noticed() {
     let dockerfile = "FROM scratch\nCOPY a /a\n";
     for content in ["one", "two", "thr", "fou"] {
         world.write("a", content);
-        world.build(dockerfile, &["-q", "-o", "type=local,dest=out"]).ok();
-        assert_eq!(fs::read_to_string(world.dir().join("out/a")).unwrap(), content);
+        world
+            .build(dockerfile, &["-q", "-o", "type=local,dest=out"])
+            .ok();
+        assert_eq!(
+            fs::read_to_string(world.dir().join("out/a")).unwrap(),
+            content
+        );
     }
 }
 
@@ -63,8 +78,18 @@ fn the_cache_can_be_refused_as_a_whole_and_by_stage() {
     world.write("a", "a");
     let dockerfile = "FROM scratch AS one\nCOPY a /a\nFROM scratch AS two\nCOPY --from=one /a /b\n";
     world.build(dockerfile, &[]).ok();
-    assert_eq!(steps(&world.build(dockerfile, &["--no-cache"]).stderr), (2, 2));
-    assert_eq!(steps(&world.build(dockerfile, &["--no-cache-filter", "two"]).stderr), (1, 3));
+    assert_eq!(
+        steps(&world.build(dockerfile, &["--no-cache"]).stderr),
+        (2, 2)
+    );
+    assert_eq!(
+        steps(
+            &world
+                .build(dockerfile, &["--no-cache-filter", "two"])
+                .stderr
+        ),
+        (1, 3)
+    );
 }
 
 #[test]
@@ -80,5 +105,8 @@ fn a_pruned_cache_costs_time_and_nothing_else() {
     for suffix in ["-wal", "-shm"] {
         let _ = fs::remove_file(world.home().join(format!("cache.db{suffix}")));
     }
-    assert_eq!(first, world.build(dockerfile, &["-t", "x", "--reproducible"]).ok());
+    assert_eq!(
+        first,
+        world.build(dockerfile, &["-t", "x", "--reproducible"]).ok()
+    );
 }

@@ -96,8 +96,13 @@ fn links_stay_links_inside_and_are_followed_on_the_way() {
             "- 0644 0:0 1 via",
         ]
     );
-    let error = world.build("FROM scratch\nCOPY d/out /stolen\n", &[]).fails(1);
-    assert!(error.contains("d/out"), "a link out of the context is followed inside it: {error}");
+    let error = world
+        .build("FROM scratch\nCOPY d/out /stolen\n", &[])
+        .fails(1);
+    assert!(
+        error.contains("d/out"),
+        "a link out of the context is followed inside it: {error}"
+    );
 }
 
 #[test]
@@ -106,15 +111,23 @@ fn ignored_files_are_not_there() {
     for file in ["keep/a", "keep/b.log", "drop/c", "drop/except", "top.log"] {
         world.write(file, "x");
     }
-    world.write(".dockerignore", "# comment\n**/*.log\ndrop\n!drop/except\nDockerfile\n.dockerignore\n");
+    world.write(
+        ".dockerignore",
+        "# comment\n**/*.log\ndrop\n!drop/except\nDockerfile\n.dockerignore\n",
+    );
     world.build("FROM scratch\nCOPY . /\n", &["-t", "x"]).ok();
     assert_eq!(
         world.files("x"),
-        ["d 0755 0:0 0 drop", "- 0644 0:0 1 drop/except", "d 0755 0:0 0 keep", "- 0644 0:0 1 keep/a"]
-            .map(str::to_owned)
-            .into_iter()
-            .filter(|line| !line.contains("flat"))
-            .collect::<Vec<_>>()
+        [
+            "d 0755 0:0 0 drop",
+            "- 0644 0:0 1 drop/except",
+            "d 0755 0:0 0 keep",
+            "- 0644 0:0 1 keep/a"
+        ]
+        .map(str::to_owned)
+        .into_iter()
+        .filter(|line| !line.contains("flat"))
+        .collect::<Vec<_>>()
     );
     let error = world.build("FROM scratch\nCOPY top.log /\n", &[]).fails(1);
     assert!(error.contains(".dockerignore"), "{error}");
@@ -126,37 +139,81 @@ fn archives_are_unpacked_by_add_alone() {
     world.write("src/f", "content");
     let dir = world.dir();
     fs::set_permissions(dir.join("src/f"), fs::Permissions::from_mode(0o640)).unwrap();
-    for (flag, name) in [("", "a.tar"), ("z", "a.tgz"), ("J", "a.txz"), ("j", "a.tbz")] {
+    for (flag, name) in [
+        ("", "a.tar"),
+        ("z", "a.tgz"),
+        ("J", "a.txz"),
+        ("j", "a.tbz"),
+    ] {
         let made = Command::new("tar")
-            .args(["--owner=5", "--group=6", "-C", "src", &format!("-c{flag}f"), name, "f"])
+            .args([
+                "--owner=5",
+                "--group=6",
+                "-C",
+                "src",
+                &format!("-c{flag}f"),
+                name,
+                "f",
+            ])
             .current_dir(&dir)
             .status();
         // A machine without the compressor has nothing to check here.
         if !made.is_ok_and(|status| status.success()) {
-            crate::world::not_checked("archives_are_unpacked_by_add_alone", &format!("no tool for {name}"));
+            crate::world::not_checked(
+                "archives_are_unpacked_by_add_alone",
+                &format!("no tool for {name}"),
+            );
             continue;
         }
-        let dockerfile =
-            format!("FROM scratch\nADD {name} /add/\nCOPY {name} /copy/\nADD --unpack=false {name} /kept/\n");
+        let dockerfile = format!(
+            "FROM scratch\nADD {name} /add/\nCOPY {name} /copy/\nADD --unpack=false {name} /kept/\n"
+        );
         world.build(&dockerfile, &["-t", "x"]).ok();
         let files = world.files("x");
-        assert!(files.contains(&"- 0640 5:6 7 add/f".to_owned()), "{files:?}");
-        assert!(files.iter().any(|line| line.ends_with(&format!("copy/{name}"))), "{files:?}");
-        assert!(files.iter().any(|line| line.ends_with(&format!("kept/{name}"))), "{files:?}");
+        assert!(
+            files.contains(&"- 0640 5:6 7 add/f".to_owned()),
+            "{files:?}"
+        );
+        assert!(
+            files
+                .iter()
+                .any(|line| line.ends_with(&format!("copy/{name}"))),
+            "{files:?}"
+        );
+        assert!(
+            files
+                .iter()
+                .any(|line| line.ends_with(&format!("kept/{name}"))),
+            "{files:?}"
+        );
     }
     world.write("broken.tgz", b"\x1f\x8b\x08\x00garbage");
-    world.build("FROM scratch\nADD broken.tgz /x/\n", &["-t", "y"]).ok();
-    assert!(world.files("y")[1].ends_with("x/broken.tgz"), "what is no archive is copied");
+    world
+        .build("FROM scratch\nADD broken.tgz /x/\n", &["-t", "y"])
+        .ok();
+    assert!(
+        world.files("y")[1].ends_with("x/broken.tgz"),
+        "what is no archive is copied"
+    );
 }
 
 #[test]
 fn heredocs_become_files() {
     let world = World::new();
-    let dockerfile = "FROM scratch\nARG WHO=world\nCOPY <<one <<\"two\" /d/\nhello $WHO\none\nplain $WHO\ntwo\n";
-    world.build(dockerfile, &["-t", "x", "-o", "type=local,dest=out"]).ok();
+    let dockerfile =
+        "FROM scratch\nARG WHO=world\nCOPY <<one <<\"two\" /d/\nhello $WHO\none\nplain $WHO\ntwo\n";
+    world
+        .build(dockerfile, &["-t", "x", "-o", "type=local,dest=out"])
+        .ok();
     let dir = world.dir();
-    assert_eq!(fs::read_to_string(dir.join("out/d/one")).unwrap(), "hello world\n");
-    assert_eq!(fs::read_to_string(dir.join("out/d/two")).unwrap(), "plain $WHO\n");
+    assert_eq!(
+        fs::read_to_string(dir.join("out/d/one")).unwrap(),
+        "hello world\n"
+    );
+    assert_eq!(
+        fs::read_to_string(dir.join("out/d/two")).unwrap(),
+        "plain $WHO\n"
+    );
 }
 
 #[test]
@@ -164,8 +221,23 @@ fn names_that_are_no_text_survive() {
     use std::os::unix::ffi::OsStrExt as _;
     let world = World::new();
     world.write("d/a", "x");
-    fs::write(world.dir().join("d").join(std::ffi::OsStr::from_bytes(b"\xff\xfe")), "y").unwrap();
-    world.build("FROM scratch\nCOPY d /d\n", &["-t", "x", "-o", "type=local,dest=out"]).ok();
+    fs::write(
+        world
+            .dir()
+            .join("d")
+            .join(std::ffi::OsStr::from_bytes(b"\xff\xfe")),
+        "y",
+    )
+    .unwrap();
+    world
+        .build(
+            "FROM scratch\nCOPY d /d\n",
+            &["-t", "x", "-o", "type=local,dest=out"],
+        )
+        .ok();
     let name = std::ffi::OsStr::from_bytes(b"\xff\xfe");
-    assert_eq!(fs::read(world.dir().join("out/d").join(name)).unwrap(), b"y");
+    assert_eq!(
+        fs::read(world.dir().join("out/d").join(name)).unwrap(),
+        b"y"
+    );
 }

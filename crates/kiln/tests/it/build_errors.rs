@@ -8,19 +8,37 @@ fn mistakes_are_shown_with_their_place_and_a_way_out() {
     world.write("real.txt", "x");
     for (dockerfile, expected) in [
         ("FORM scratch\n", &["Dockerfile:1:1", "FORM", "FROM"][..]),
-        ("FROM scratch\nCOPY --chwon=1 a /\n", &["Dockerfile:2", "chwon", "chown"]),
-        ("FROM scratch\nCOPY rael.txt /\n", &["rael.txt", "the build context", "real.txt"]),
+        (
+            "FROM scratch\nCOPY --chwon=1 a /\n",
+            &["Dockerfile:2", "chwon", "chown"],
+        ),
+        (
+            "FROM scratch\nCOPY rael.txt /\n",
+            &["rael.txt", "the build context", "real.txt"],
+        ),
         ("FROM scratch\nCOPY --from=biulder /x /\n", &["biulder"]),
         ("FROM scratch\nRUN <<EOF\necho\n", &["EOF"]),
         ("FROM scratch\nUSER\n", &["USER"]),
-        ("FROM missing:1\n", &["missing:1", "the local store", "--build-context"]),
+        (
+            "FROM missing:1\n",
+            &["missing:1", "the local store", "--build-context"],
+        ),
         ("", &["Dockerfile"]),
-        ("FROM scratch\nCOPY real.txt /a\nCOPY real.txt /a/b\n", &["cannot copy into `/a`", "not a directory"]),
-        ("FROM scratch\nCOPY --chown=nobody real.txt /x\n", &["no user `nobody`"]),
+        (
+            "FROM scratch\nCOPY real.txt /a\nCOPY real.txt /a/b\n",
+            &["cannot copy into `/a`", "not a directory"],
+        ),
+        (
+            "FROM scratch\nCOPY --chown=nobody real.txt /x\n",
+            &["no user `nobody`"],
+        ),
     ] {
         let error = world.build(dockerfile, &[]).fails(1);
         for part in expected {
-            assert!(error.contains(part), "{part:?} in the answer to {dockerfile:?}:\n{error}");
+            assert!(
+                error.contains(part),
+                "{part:?} in the answer to {dockerfile:?}:\n{error}"
+            );
         }
         assert!(!error.contains("panicked"), "{error}");
     }
@@ -44,19 +62,46 @@ fn wrong_flags_are_named() {
         (&["-t", "UPPER"], "lower case"),
         (&["--target", "nosuch"], "nosuch"),
     ] {
-        let all: Vec<&str> = ["build", "."].into_iter().chain(args.iter().copied()).collect();
+        let all: Vec<&str> = ["build", "."]
+            .into_iter()
+            .chain(args.iter().copied())
+            .collect();
         let outcome = world.kiln(all);
         assert!(matches!(outcome.code, Some(1 | 2)), "{args:?}: {outcome:?}");
-        assert!(outcome.stderr.contains(expected), "{expected:?} in {}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains(expected),
+            "{expected:?} in {}",
+            outcome.stderr
+        );
     }
 }
 
 #[test]
 fn a_context_that_is_not_there_is_named() {
     let world = World::new();
-    assert!(world.kiln(["build", "nowhere"]).fails(1).contains("`nowhere` does not exist"));
+    assert!(
+        world
+            .kiln(["build", "nowhere"])
+            .fails(1)
+            .contains("`nowhere` does not exist")
+    );
     world.write("file", "");
-    assert!(world.kiln(["build", "file"]).fails(1).contains("`file` is not a directory"));
-    assert!(world.kiln(["build", "."]).fails(1).contains("no Dockerfile"));
-    assert!(world.kiln(["build", "https://example.invalid/x.git"]).fails(1).contains("cannot use"));
+    assert!(
+        world
+            .kiln(["build", "file"])
+            .fails(1)
+            .contains("`file` is not a directory")
+    );
+    assert!(
+        world
+            .kiln(["build", "."])
+            .fails(1)
+            .contains("no Dockerfile")
+    );
+    assert!(
+        world
+            .kiln(["build", "https://example.invalid/x.git"])
+            .fails(1)
+            .contains("cannot use")
+    );
 }

@@ -6,7 +6,12 @@ use crate::world::World;
 fn what_is_reclaimable_is_what_prune_frees() {
     let world = World::new();
     world.write("a", "a".repeat(100_000));
-    world.build("FROM scratch AS one\nCOPY a /a\nFROM scratch\nCOPY --from=one /a /b\n", &["-t", "x"]).ok();
+    world
+        .build(
+            "FROM scratch AS one\nCOPY a /a\nFROM scratch\nCOPY --from=one /a /b\n",
+            &["-t", "x"],
+        )
+        .ok();
     let usage = || -> serde_json::Value {
         serde_json::from_str(&world.kiln(["df", "--json"]).ok()).unwrap()
     };

@@ -8,7 +8,9 @@ use crate::world::{World, not_checked};
 
 #[test]
 fn a_killed_build_leaves_a_sound_store_and_no_process() {
-    let Some(world) = World::with_base("a_killed_build_leaves_a_sound_store_and_no_process") else { return };
+    let Some(world) = World::with_base("a_killed_build_leaves_a_sound_store_and_no_process") else {
+        return;
+    };
     world.write("a", "a".repeat(1_000_000));
     let marker = format!("{}", 100_000 + std::process::id());
     let dockerfile = format!("FROM base\nCOPY a /a\nRUN cp /a /b\nRUN sleep {marker}\n");
@@ -21,21 +23,33 @@ fn a_killed_build_leaves_a_sound_store_and_no_process() {
         world.kiln(["verify"]).ok();
     }
     std::thread::sleep(Duration::from_millis(300));
-    let left = Command::new("pgrep").args(["-f", &format!("sleep {marker}")]).output();
+    let left = Command::new("pgrep")
+        .args(["-f", &format!("sleep {marker}")])
+        .output();
     if let Ok(left) = left {
-        assert_eq!(String::from_utf8_lossy(&left.stdout), "", "the step's process is gone too");
+        assert_eq!(
+            String::from_utf8_lossy(&left.stdout),
+            "",
+            "the step's process is gone too"
+        );
     }
     world.kiln(["images"]).ok();
     for directory in ["work", "leases"] {
-        let left: Vec<_> = fs::read_dir(world.home().join(directory)).unwrap().collect();
+        let left: Vec<_> = fs::read_dir(world.home().join(directory))
+            .unwrap()
+            .collect();
         assert!(left.is_empty(), "{directory} holds {left:?}");
     }
-    world.build("FROM base\nCOPY a /a\nRUN cp /a /b\n", &["-t", "x"]).ok();
+    world
+        .build("FROM base\nCOPY a /a\nRUN cp /a /b\n", &["-t", "x"])
+        .ok();
 }
 
 #[test]
 fn an_interrupted_build_cleans_up_and_says_so() {
-    let Some(world) = World::with_base("an_interrupted_build_cleans_up_and_says_so") else { return };
+    let Some(world) = World::with_base("an_interrupted_build_cleans_up_and_says_so") else {
+        return;
+    };
     world.write("Dockerfile", "FROM base\nRUN sleep 1000\n");
     let child = world
         .command(["build", "--progress=plain", "."])
@@ -44,12 +58,18 @@ fn an_interrupted_build_cleans_up_and_says_so() {
         .spawn()
         .unwrap();
     std::thread::sleep(Duration::from_millis(700));
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
-    assert_eq!(fs::read_dir(world.home().join("leases")).unwrap().count(), 0);
+    assert_eq!(
+        fs::read_dir(world.home().join("leases")).unwrap().count(),
+        0
+    );
     assert_eq!(fs::read_dir(world.home().join("work")).unwrap().count(), 0);
 }
 
@@ -81,7 +101,11 @@ fn damaged_content_is_found_and_repaired() {
 #[test]
 fn a_full_disk_is_reported_and_nothing_is_left() {
     let test = "a_full_disk_is_reported_and_nothing_is_left";
-    if !Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n") {
+    if !Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|id| id.stdout == b"0\n")
+    {
         not_checked(test, "only root may mount a small file system");
         return;
     }
@@ -102,10 +126,15 @@ fn a_full_disk_is_reported_and_nothing_is_left() {
         not_checked(test, "there is no unshare");
         return;
     };
-    let (stdout, stderr) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(stdout.contains("code 1"), "{stdout} {stderr}");
-    assert!(stderr.contains("No space left on device") && stderr.contains("kiln prune"), "{stderr}");
+    assert!(
+        stderr.contains("No space left on device") && stderr.contains("kiln prune"),
+        "{stderr}"
+    );
     assert!(stdout.contains("0 damaged"), "{stdout}");
 }
 
@@ -119,25 +148,42 @@ fn a_damaged_cache_is_made_anew_and_a_damaged_register_is_reported() {
         let _ = fs::remove_file(world.home().join(format!("cache.db{suffix}")));
         let _ = fs::remove_file(world.home().join(format!("refs.db{suffix}")));
     }
-    fs::write(world.home().join("cache.db"), b"this is no database, whatever its name says".repeat(100)).unwrap();
+    fs::write(
+        world.home().join("cache.db"),
+        b"this is no database, whatever its name says".repeat(100),
+    )
+    .unwrap();
     assert_eq!(world.files("x"), ["- 0644 0:0 1 a"]);
-    fs::write(world.home().join("refs.db"), b"this is no database, whatever its name says".repeat(100)).unwrap();
+    fs::write(
+        world.home().join("refs.db"),
+        b"this is no database, whatever its name says".repeat(100),
+    )
+    .unwrap();
     let error = world.kiln(["images"]).fails(1);
     assert!(error.contains("refs.db"), "{error}");
 }
 
 #[test]
 fn two_builds_at_once_do_not_disturb_each_other() {
-    let Some(world) = World::with_base("two_builds_at_once_do_not_disturb_each_other") else { return };
+    let Some(world) = World::with_base("two_builds_at_once_do_not_disturb_each_other") else {
+        return;
+    };
     world.write("a", "a");
     world.write("Dockerfile", "FROM base\nCOPY a /a\nRUN cp /a /b\n");
     let children: Vec<_> = (0..4)
         .map(|number| {
             let name = format!("x{number}");
-            world.command(["build", "-q", "-t", &name, "."]).spawn().unwrap()
+            world
+                .command(["build", "-q", "-t", &name, "."])
+                .spawn()
+                .unwrap()
         })
         .collect();
-    let pruner = world.command(["prune"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let pruner = world
+        .command(["prune"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     for mut child in children.into_iter().chain([pruner]) {
         assert!(child.wait().unwrap().success());
     }

@@ -10,7 +10,11 @@ fn archives_of_every_compression_give_the_same_image() {
     world.write("root/etc/os-release", "ID=test\n");
     let dir = world.dir();
     let tar = |args: &[&str]| {
-        let status = Command::new("tar").args(args).args(["-C", "root", "--mtime=@0", "."]).current_dir(&dir).status();
+        let status = Command::new("tar")
+            .args(args)
+            .args(["-C", "root", "--mtime=@0", "."])
+            .current_dir(&dir)
+            .status();
         status.is_ok_and(|status| status.success())
     };
     assert!(tar(&["-cf", "r.tar"]));
@@ -29,7 +33,9 @@ fn archives_of_every_compression_give_the_same_image() {
         }
     }
     let bytes = std::fs::read(dir.join("r.tar")).unwrap();
-    world.kiln_with_input(["import", "-", "-t", "piped"], &bytes).ok();
+    world
+        .kiln_with_input(["import", "-", "-t", "piped"], &bytes)
+        .ok();
     assert_eq!(layers("plain"), layers("piped"));
 }
 
@@ -42,11 +48,19 @@ fn broken_and_hostile_archives_are_refused() {
         world.kiln(["import", name, "-t", "x"]).fails(1)
     };
     assert!(import("empty.tar", b"").contains("empty"));
-    import("text.tar", b"this is no archive at all, but long enough to be read as a header".repeat(20).as_slice());
+    import(
+        "text.tar",
+        b"this is no archive at all, but long enough to be read as a header"
+            .repeat(20)
+            .as_slice(),
+    );
     import("zeros.gz", b"\x1f\x8b\x08\x00\x00");
     let mut tar = TarWriter::new(vec![]);
     let content = vec![1_u8; 100_000];
-    let entry = Entry { mode: 0o644, ..Entry::new("file", Kind::File { size: 100_000 }) };
+    let entry = Entry {
+        mode: 0o644,
+        ..Entry::new("file", Kind::File { size: 100_000 })
+    };
     tar.file(&entry, &mut &content[..]).unwrap();
     let whole = tar.finish().unwrap();
     assert!(!import("cut.tar", &whole[..50_000]).is_empty());
@@ -59,8 +73,17 @@ fn broken_and_hostile_archives_are_refused() {
     huge[124..136].copy_from_slice(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff");
     fix_checksum(&mut huge);
     import("huge.tar", &huge);
-    assert_eq!(world.kiln(["images", "-q"]).ok(), "", "nothing of it has a name");
-    assert!(world.kiln(["import", "missing.tar", "-t", "x"]).fails(1).contains("missing.tar"));
+    assert_eq!(
+        world.kiln(["images", "-q"]).ok(),
+        "",
+        "nothing of it has a name"
+    );
+    assert!(
+        world
+            .kiln(["import", "missing.tar", "-t", "x"])
+            .fails(1)
+            .contains("missing.tar")
+    );
 }
 
 fn fix_checksum(block: &mut [u8]) {

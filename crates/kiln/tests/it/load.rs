@@ -6,15 +6,34 @@ use crate::world::World;
 fn digests_stay_as_they_are() {
     let world = World::new();
     world.write("a", "a".repeat(10_000));
-    world.build("FROM scratch\nCOPY a /a\n", &["-t", "x:1", "-o", "type=oci,dest=x.tar"]).ok();
+    world
+        .build(
+            "FROM scratch\nCOPY a /a\n",
+            &["-t", "x:1", "-o", "type=oci,dest=x.tar"],
+        )
+        .ok();
     let other = World::new();
     let archive = world.dir().join("x.tar");
     let loaded = other.kiln(["load", "-i", archive.to_str().unwrap()]).ok();
     assert!(loaded.ends_with("x:1\n"), "{loaded}");
-    other.kiln(["save", "x:1", "--format", "oci", "-o", "again.tar", "--compression", "none"]).ok();
+    other
+        .kiln([
+            "save",
+            "x:1",
+            "--format",
+            "oci",
+            "-o",
+            "again.tar",
+            "--compression",
+            "none",
+        ])
+        .ok();
     let again = World::new();
     let archive = other.dir().join("again.tar");
-    assert_eq!(loaded, again.kiln(["load", "-i", archive.to_str().unwrap()]).ok());
+    assert_eq!(
+        loaded,
+        again.kiln(["load", "-i", archive.to_str().unwrap()]).ok()
+    );
     assert_eq!(again.files("x:1"), ["- 0644 0:0 10000 a"]);
 }
 
@@ -22,8 +41,23 @@ fn digests_stay_as_they_are() {
 fn what_is_no_image_is_refused() {
     let world = World::new();
     world.write("x.tar", "nonsense".repeat(200));
-    assert!(!world.kiln(["load", "-i", "x.tar"]).fails(1).contains("panicked"));
-    assert!(world.kiln(["load", "-i", "nowhere"]).fails(1).contains("nowhere"));
+    assert!(
+        !world
+            .kiln(["load", "-i", "x.tar"])
+            .fails(1)
+            .contains("panicked")
+    );
+    assert!(
+        world
+            .kiln(["load", "-i", "nowhere"])
+            .fails(1)
+            .contains("nowhere")
+    );
     std::fs::create_dir(world.dir().join("d")).unwrap();
-    assert!(world.kiln(["load", "-i", "d"]).fails(1).contains("index.json"));
+    assert!(
+        world
+            .kiln(["load", "-i", "d"])
+            .fails(1)
+            .contains("index.json")
+    );
 }

@@ -4,6 +4,14 @@
 //! `busybox-static`) and, for an ordinary user, user namespaces; without them they say so and are listed in the
 //! file that `KILN_NOT_CHECKED` names.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::needless_pass_by_value,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "this is a test: what goes wrong in it shall fail loudly, and it sets the environment up itself"
+)]
+
 mod build;
 mod build_cache;
 mod build_copy;

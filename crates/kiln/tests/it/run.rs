@@ -4,10 +4,22 @@ use crate::world::World;
 
 #[test]
 fn a_program_runs_and_its_end_is_passed_on() {
-    let Some(world) = World::with_base("a_program_runs_and_its_end_is_passed_on") else { return };
+    let Some(world) = World::with_base("a_program_runs_and_its_end_is_passed_on") else {
+        return;
+    };
     assert_eq!(world.kiln(["run", "base", "echo", "hello"]).ok(), "hello\n");
-    assert_eq!(world.kiln(["run", "--rm", "base", "sh", "-c", "exit 7"]).code, Some(7));
-    assert_eq!(world.kiln(["run", "base", "sh", "-c", "sh -c 'kill -9 $$'; exit $?"]).code, Some(137));
+    assert_eq!(
+        world
+            .kiln(["run", "--rm", "base", "sh", "-c", "exit 7"])
+            .code,
+        Some(7)
+    );
+    assert_eq!(
+        world
+            .kiln(["run", "base", "sh", "-c", "sh -c 'kill -9 $$'; exit $?"])
+            .code,
+        Some(137)
+    );
     let missing = world.kiln(["run", "base", "nosuch"]);
     assert!(missing.stderr.contains("nosuch"), "{}", missing.stderr);
     assert_eq!(missing.code, Some(127));
@@ -20,7 +32,9 @@ fn a_program_runs_and_its_end_is_passed_on() {
 
 #[test]
 fn flags_set_what_the_program_sees() {
-    let Some(world) = World::with_base("flags_set_what_the_program_sees") else { return };
+    let Some(world) = World::with_base("flags_set_what_the_program_sees") else {
+        return;
+    };
     world.write("data/file", "volume");
     let out = world
         .kiln(["run", "-e", "A=1", "-u", "web", "-w", "/made/here", "-v", "data:/mnt/data:ro", "--hostname", "box",
@@ -28,27 +42,74 @@ fn flags_set_what_the_program_sees() {
             "echo $A $(id -u):$(id -g) $(pwd) $(cat /mnt/data/file) $(cat /proc/sys/kernel/hostname); \
              grep db /etc/hosts; echo x 2>/dev/null >/mnt/data/new || echo refused"])
         .ok();
-    assert_eq!(out, "1 33:44 /made/here volume box\n10.9.8.7\tdb\nrefused\n");
-    let out = world.kiln(["run", "--network=none", "base", "sh", "-c", "ip link | grep -c '^[0-9]'"]).ok();
+    assert_eq!(
+        out,
+        "1 33:44 /made/here volume box\n10.9.8.7\tdb\nrefused\n"
+    );
+    let out = world
+        .kiln([
+            "run",
+            "--network=none",
+            "base",
+            "sh",
+            "-c",
+            "ip link | grep -c '^[0-9]'",
+        ])
+        .ok();
     assert_eq!(out, "1\n");
-    let out = world.kiln(["run", "--read-only", "base", "sh", "-c", "touch /x || echo no"]);
+    let out = world.kiln([
+        "run",
+        "--read-only",
+        "base",
+        "sh",
+        "-c",
+        "touch /x || echo no",
+    ]);
     assert_eq!(out.stdout, "no\n");
-    assert!(world.kiln(["run", "-v", "nowhere:/x", "base", "true"]).fails(1).contains("nowhere"));
+    assert!(
+        world
+            .kiln(["run", "-v", "nowhere:/x", "base", "true"])
+            .fails(1)
+            .contains("nowhere")
+    );
 }
 
 #[test]
 fn changes_are_gone_afterwards_and_nothing_is_left() {
-    let Some(world) = World::with_base("changes_are_gone_afterwards_and_nothing_is_left") else { return };
-    world.kiln(["run", "base", "sh", "-c", "echo x >/new; mkdir /locked; chmod 0 /locked"]).ok();
-    assert_eq!(world.kiln(["run", "base", "sh", "-c", "test ! -e /new && echo clean"]).ok(), "clean\n");
+    let Some(world) = World::with_base("changes_are_gone_afterwards_and_nothing_is_left") else {
+        return;
+    };
+    world
+        .kiln([
+            "run",
+            "base",
+            "sh",
+            "-c",
+            "echo x >/new; mkdir /locked; chmod 0 /locked",
+        ])
+        .ok();
+    assert_eq!(
+        world
+            .kiln(["run", "base", "sh", "-c", "test ! -e /new && echo clean"])
+            .ok(),
+        "clean\n"
+    );
     for directory in ["work", "leases"] {
-        assert_eq!(std::fs::read_dir(world.home().join(directory)).unwrap().count(), 0, "{directory}");
+        assert_eq!(
+            std::fs::read_dir(world.home().join(directory))
+                .unwrap()
+                .count(),
+            0,
+            "{directory}"
+        );
     }
 }
 
 #[test]
 fn signals_reach_the_program() {
-    let Some(world) = World::with_base("signals_reach_the_program") else { return };
+    let Some(world) = World::with_base("signals_reach_the_program") else {
+        return;
+    };
     let script = "trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.05; done";
     let mut child = world
         .command(["run", "base", "sh", "-c", script])
@@ -59,7 +120,10 @@ fn signals_reach_the_program() {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut out, &mut line).unwrap();
     assert_eq!(line, "ready\n");
-    std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    std::process::Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
     let status = child.wait().unwrap();
     line.clear();
     std::io::BufRead::read_line(&mut out, &mut line).unwrap();

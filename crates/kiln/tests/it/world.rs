@@ -20,14 +20,26 @@ impl Outcome {
     /// Standard output of a run that must have gone well.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
-        assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(0),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self.stdout
     }
 
     /// Standard error of a run that must have failed with `code`.
     #[track_caller]
     pub(crate) fn fails(self, code: i32) -> String {
-        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
         self.stderr
     }
 }
@@ -43,7 +55,8 @@ impl World {
     /// An empty store and an empty working directory.
     pub(crate) fn new() -> Self {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}", std::process::id()));
+        let root =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(root.join("dir")).unwrap();
         Self { root }
@@ -71,23 +84,42 @@ impl World {
             fs::create_dir_all(rootfs.join(directory)).unwrap();
         }
         fs::copy(busybox, rootfs.join("bin/busybox")).unwrap();
-        for applet in ["sh", "cat", "chmod", "chown", "cp", "echo", "env", "false", "id", "ip", "kill", "ln",
-            "ls", "mkdir", "mkfifo", "mknod", "mv", "nproc", "ps", "pwd", "rm", "rmdir", "sleep", "stat", "test",
-            "touch", "true", "wc", "dd", "grep", "head", "sync", "mount", "tr", "tail"] {
+        for applet in [
+            "sh", "cat", "chmod", "chown", "cp", "echo", "env", "false", "id", "ip", "kill", "ln",
+            "ls", "mkdir", "mkfifo", "mknod", "mv", "nproc", "ps", "pwd", "rm", "rmdir", "sleep",
+            "stat", "test", "touch", "true", "wc", "dd", "grep", "head", "sync", "mount", "tr",
+            "tail",
+        ] {
             std::os::unix::fs::symlink("busybox", rootfs.join("bin").join(applet)).unwrap();
         }
-        fs::write(rootfs.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nweb:x:33:44::/srv:/bin/sh\n").unwrap();
-        fs::write(rootfs.join("etc/group"), "root:x:0:\nweb:x:44:\nextra:x:50:web\n").unwrap();
+        fs::write(
+            rootfs.join("etc/passwd"),
+            "root:x:0:0::/root:/bin/sh\nweb:x:33:44::/srv:/bin/sh\n",
+        )
+        .unwrap();
+        fs::write(
+            rootfs.join("etc/group"),
+            "root:x:0:\nweb:x:44:\nextra:x:50:web\n",
+        )
+        .unwrap();
         let tar = self.root.join("rootfs.tar");
         let status = Command::new("tar")
-            .args(["--owner=0", "--group=0", "--numeric-owner", "--mtime=@1000000000", "--sort=name", "-C"])
+            .args([
+                "--owner=0",
+                "--group=0",
+                "--numeric-owner",
+                "--mtime=@1000000000",
+                "--sort=name",
+                "-C",
+            ])
             .arg(&rootfs)
             .args(["-cf"])
             .arg(&tar)
             .arg(".")
             .status();
         assert!(status.unwrap().success());
-        self.kiln(["import", tar.to_str().unwrap(), "-t", "base"]).ok();
+        self.kiln(["import", tar.to_str().unwrap(), "-t", "base"])
+            .ok();
     }
 
     /// The working directory, which is the build context of most tests.
@@ -149,7 +181,9 @@ impl World {
     /// Builds the working directory with this Dockerfile and more arguments.
     pub(crate) fn build(&self, dockerfile: &str, args: &[&str]) -> Outcome {
         self.write("Dockerfile", dockerfile);
-        let all = ["build", "--progress=plain", "."].into_iter().chain(args.iter().copied());
+        let all = ["build", "--progress=plain", "."]
+            .into_iter()
+            .chain(args.iter().copied());
         self.kiln(all)
     }
 
@@ -159,7 +193,8 @@ impl World {
         let dockerfile = format!("FROM {image}\n");
         let output = format!("type=tar,dest={}", tar.display());
         self.write("flat.Dockerfile", dockerfile);
-        self.kiln(["build", "-q", "-f", "flat.Dockerfile", "-o", &output, "."]).ok();
+        self.kiln(["build", "-q", "-f", "flat.Dockerfile", "-o", &output, "."])
+            .ok();
         list(&tar)
     }
 }
@@ -193,15 +228,22 @@ pub(crate) fn list(tar: &Path) -> Vec<String> {
         let (kind, size, target) = match &entry.kind {
             Kind::File { size } => ('-', *size, String::new()),
             Kind::Directory => ('d', 0, String::new()),
-            Kind::Symlink { target } => ('l', 0, format!(" -> {}", String::from_utf8_lossy(target))),
-            Kind::Hardlink { target } => ('h', 0, format!(" => {}", String::from_utf8_lossy(target))),
+            Kind::Symlink { target } => {
+                ('l', 0, format!(" -> {}", String::from_utf8_lossy(target)))
+            }
+            Kind::Hardlink { target } => {
+                ('h', 0, format!(" => {}", String::from_utf8_lossy(target)))
+            }
             Kind::Char { .. } => ('c', 0, String::new()),
             Kind::Block { .. } => ('b', 0, String::new()),
             _ => ('p', 0, String::new()),
         };
         let path = entry.display_path().into_owned();
         let (mode, uid, gid) = (entry.mode, entry.uid, entry.gid);
-        lines.push((path.clone(), format!("{kind} {mode:04o} {uid}:{gid} {size} {path}{target}")));
+        lines.push((
+            path.clone(),
+            format!("{kind} {mode:04o} {uid}:{gid} {size} {path}{target}"),
+        ));
     }
     lines.sort();
     lines.into_iter().map(|(_, line)| line).collect()
@@ -213,7 +255,8 @@ fn busybox() -> Option<PathBuf> {
     candidates.iter().map(PathBuf::from).find(|path| {
         let header = fs::read(path).unwrap_or_default();
         // A dynamic program names its loader.
-        header.starts_with(b"\x7fELF") && !header.windows(8).take(4096).any(|part| part == b"ld-linux")
+        header.starts_with(b"\x7fELF")
+            && !header.windows(8).take(4096).any(|part| part == b"ld-linux")
     })
 }
 

@@ -92,12 +92,11 @@ pub(super) fn read(context: &Context, args: &BuildArgs) -> Result<Inputs, Report
     })
 }
 
-/// The Dockerfile's name, its text, and the ignore file beside it.
-fn dockerfile(
-    args: &BuildArgs,
-    environment: &Environment,
-    root: &Path,
-) -> Result<(String, Vec<u8>, Option<Vec<u8>>), Report> {
+/// A Dockerfile's name, its text, and the ignore file beside it.
+type Named = (String, Vec<u8>, Option<Vec<u8>>);
+
+/// Finds and reads the Dockerfile.
+fn dockerfile(args: &BuildArgs, environment: &Environment, root: &Path) -> Result<Named, Report> {
     let path = match &args.file {
         Some(file) if file.as_os_str() == "-" => {
             return Ok(("<standard input>".to_owned(), stdin()?, None));

@@ -251,7 +251,7 @@ fn fail(
 fn hints(cause: &StepError) -> Vec<String> {
     match cause {
         StepError::Spawn(error) => error.hint().map(str::to_owned).into_iter().collect(),
-        StepError::Download(error) => error.hint().map(|hint| hint.to_string()).into_iter().collect(),
+        StepError::Download(error) => error.hint().map(ToString::to_string).into_iter().collect(),
         StepError::Select(SelectError::NotFound { similar: Some(similar), .. }) => {
             vec![format!("did you mean `{similar}`?")]
         }

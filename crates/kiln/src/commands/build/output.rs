@@ -152,13 +152,21 @@ pub(super) fn write(
         if several {
             let stem = built_image.platform.file_stem();
             output.dest = output.dest.map(|dest| match output.format {
-                Format::Local => dest.join(stem),
-                _ => dest.with_added_extension(stem),
+                Format::Local => dest.join(&stem),
+                _ => beside(&dest, &stem),
             });
         }
         write_image(store, &image, names, &output)?;
     }
     Ok(())
+}
+
+/// `out.tar` for `linux_arm64` is `out.tar.linux_arm64`.
+fn beside(dest: &std::path::Path, stem: &str) -> PathBuf {
+    let mut name = dest.as_os_str().to_owned();
+    name.push(".");
+    name.push(stem);
+    name.into()
 }
 
 /// Writes one image.

@@ -11,8 +11,13 @@ pub(super) fn kernel() -> Verdict {
     let release = name.release().to_string_lossy().into_owned();
     let means = match version(&release) {
         Some(found) if found < (5, 12) => {
-            return Verdict::new("kernel", Grade::Bad, release, "RUN and `kiln run` need Linux 5.12 or newer")
-                .advice("upgrade the kernel");
+            return Verdict::new(
+                "kernel",
+                Grade::Bad,
+                release,
+                "RUN and `kiln run` need Linux 5.12 or newer",
+            )
+            .advice("upgrade the kernel");
         }
         Some(found) if found < (6, 7) => "everything works; images of very many layers do not",
         _ => "everything works, images of up to 500 layers too",
@@ -29,13 +34,19 @@ fn version(release: &str) -> Option<(u32, u32)> {
 /// Which control groups there are. kiln does not need them.
 pub(super) fn cgroups() -> Verdict {
     let v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-    let v1 = Path::new("/sys/fs/cgroup/memory").exists() || Path::new("/sys/fs/cgroup/cpu").exists();
+    let v1 =
+        Path::new("/sys/fs/cgroup/memory").exists() || Path::new("/sys/fs/cgroup/cpu").exists();
     let found = match (v1, v2) {
         (_, true) => "version 2",
         (true, false) => "version 1",
         (false, false) => "none",
     };
-    Verdict::new("cgroups", Grade::Good, found, "kiln makes no control groups, so any kind will do")
+    Verdict::new(
+        "cgroups",
+        Grade::Good,
+        found,
+        "kiln makes no control groups, so any kind will do",
+    )
 }
 
 /// Which other processors' programs can be run.
@@ -53,25 +64,52 @@ pub(super) fn emulators() -> Verdict {
         return Verdict::new("binfmt", Grade::Note, "no emulator is registered", means)
             .advice("for other platforms install an emulator (Debian, Ubuntu: `apt-get install qemu-user-static`)");
     }
-    let names: Vec<&str> = handlers.iter().map(|name| name.trim_start_matches("qemu-")).collect();
-    Verdict::new("binfmt", Grade::Good, names.join(", "), "RUN works for these platforms too")
+    let names: Vec<&str> = handlers
+        .iter()
+        .map(|name| name.trim_start_matches("qemu-"))
+        .collect();
+    Verdict::new(
+        "binfmt",
+        Grade::Good,
+        names.join(", "),
+        "RUN works for these platforms too",
+    )
 }
 
 /// How many files may be watched for changes; programs in containers share this.
 pub(super) fn watches() -> Verdict {
     let read = |name: &str| -> Option<u64> {
-        fs::read_to_string(Path::new("/proc/sys/fs/inotify").join(name)).ok()?.trim().parse().ok()
+        fs::read_to_string(Path::new("/proc/sys/fs/inotify").join(name))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     };
     let (watches, instances) = (read("max_user_watches"), read("max_user_instances"));
     let (Some(watches), Some(instances)) = (watches, instances) else {
-        return Verdict::new("inotify", Grade::Note, "unknown", "programs that watch files may not work");
+        return Verdict::new(
+            "inotify",
+            Grade::Note,
+            "unknown",
+            "programs that watch files may not work",
+        );
     };
     let found = format!("{watches} watches, {instances} instances");
     if watches < 65_536 || instances < 256 {
-        return Verdict::new("inotify", Grade::Limited, found, "development servers in containers run out of watches")
-            .advice("sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=1024");
+        return Verdict::new(
+            "inotify",
+            Grade::Limited,
+            found,
+            "development servers in containers run out of watches",
+        )
+        .advice("sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=1024");
     }
-    Verdict::new("inotify", Grade::Good, found, "enough for development servers")
+    Verdict::new(
+        "inotify",
+        Grade::Good,
+        found,
+        "enough for development servers",
+    )
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use kiln_sandbox::{Abilities, IdMap, Mapping, UserNamespaceError, enter_user_namespace, probe, user_namespace_needed};
+use kiln_sandbox::{
+    Abilities, IdMap, Mapping, UserNamespaceError, enter_user_namespace, probe,
+    user_namespace_needed,
+};
 
 use super::{Grade, Verdict};
 
@@ -14,7 +17,12 @@ pub(super) fn verdicts() -> Vec<Verdict> {
         match enter_user_namespace(IdMap::Automatic) {
             Ok(namespace) => {
                 let means = "RUN and `kiln run` work without root";
-                verdicts.push(Verdict::new("user namespaces", Grade::Good, "allowed", means));
+                verdicts.push(Verdict::new(
+                    "user namespaces",
+                    Grade::Good,
+                    "allowed",
+                    means,
+                ));
                 verdicts.push(ids(&namespace.mapping));
             }
             Err(error) => {
@@ -23,12 +31,22 @@ pub(super) fn verdicts() -> Vec<Verdict> {
             }
         }
     } else {
-        verdicts.push(Verdict::new("user namespaces", Grade::Good, "not needed", "this is root"));
+        verdicts.push(Verdict::new(
+            "user namespaces",
+            Grade::Good,
+            "not needed",
+            "this is root",
+        ));
     }
     match probe() {
         Ok(abilities) => verdicts.extend(tried(&abilities)),
         Err(error) => {
-            verdicts.push(Verdict::new("sandbox", Grade::Bad, error.to_string(), "RUN and `kiln run` do not work"));
+            verdicts.push(Verdict::new(
+                "sandbox",
+                Grade::Bad,
+                error.to_string(),
+                "RUN and `kiln run` do not work",
+            ));
         }
     }
     verdicts
@@ -44,11 +62,22 @@ fn ids(mapping: &Mapping) -> Verdict {
                 return Verdict::new("subordinate ids", Grade::Limited, found, means)
                     .advice("give 65536 ids: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`");
             }
-            Verdict::new("subordinate ids", Grade::Good, found, "files of any owner can be unpacked")
+            Verdict::new(
+                "subordinate ids",
+                Grade::Good,
+                found,
+                "files of any owner can be unpacked",
+            )
         }
         Mapping::Single { why } => {
             let means = "images with files of several owners cannot be unpacked, and apt, dnf and others fail in RUN";
-            Verdict::new("subordinate ids", Grade::Limited, format!("one: {why}"), means).advice(
+            Verdict::new(
+                "subordinate ids",
+                Grade::Limited,
+                format!("one: {why}"),
+                means,
+            )
+            .advice(
                 "install newuidmap (package uidmap or shadow-utils), and give the user a range: \
                  `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`",
             )
@@ -59,7 +88,9 @@ fn ids(mapping: &Mapping) -> Verdict {
 /// Why the kernel refuses, by the settings that distributions use for it.
 fn refused(error: &UserNamespaceError) -> Verdict {
     let setting = |name: &str| {
-        fs::read_to_string(format!("/proc/sys/{name}")).ok().map(|text| text.trim().to_owned())
+        fs::read_to_string(format!("/proc/sys/{name}"))
+            .ok()
+            .map(|text| text.trim().to_owned())
     };
     let means = "RUN and `kiln run` need root; COPY-only builds work";
     let verdict = Verdict::new("user namespaces", Grade::Bad, error.to_string(), means);
@@ -72,41 +103,97 @@ fn refused(error: &UserNamespaceError) -> Verdict {
     if setting("user/max_user_namespaces").as_deref() == Some("0") {
         return verdict.advice("sysctl user.max_user_namespaces=15000");
     }
-    verdict.advice("inside a container, allow user namespaces in its security profile, or run kiln as root")
+    verdict.advice(
+        "inside a container, allow user namespaces in its security profile, or run kiln as root",
+    )
 }
 
 fn tried(abilities: &Abilities) -> Vec<Verdict> {
-    let mut verdicts = vec![];
-    verdicts.push(match &abilities.namespaces {
-        Ok(()) => Verdict::new("namespaces", Grade::Good, "all", "RUN and `kiln run` are isolated"),
-        Err(why) => Verdict::new("namespaces", Grade::Bad, why.clone(), "RUN and `kiln run` do not work"),
-    });
-    verdicts.push(match &abilities.network_namespace {
-        Ok(()) => Verdict::new("network namespaces", Grade::Good, "allowed", "--network none works"),
-        Err(why) => Verdict::new("network namespaces", Grade::Limited, why.clone(), "--network none does not work"),
-    });
-    verdicts.push(match &abilities.overlay {
-        Ok(()) => Verdict::new("overlayfs", Grade::Good, "layers can be stacked", "images need not be copied to run"),
-        Err(why) => Verdict::new("overlayfs", Grade::Bad, why.clone(), "RUN and `kiln run` do not work")
-            .advice("load the module (`modprobe overlay`), or use a newer kernel"),
-    });
-    verdicts.push(match abilities.seccomp {
-        true => Verdict::new("seccomp", Grade::Good, "available", "system calls of containers are filtered"),
-        false => Verdict::new("seccomp", Grade::Limited, "missing", "containers may make any system call")
-            .advice("use a kernel with CONFIG_SECCOMP_FILTER"),
-    });
-    verdicts.push(match abilities.device_nodes {
-        true => Verdict::new("device nodes", Grade::Good, "can be made", "images with devices unpack as they are"),
+    let namespaces = match &abilities.namespaces {
+        Ok(()) => Verdict::new(
+            "namespaces",
+            Grade::Good,
+            "all",
+            "RUN and `kiln run` are isolated",
+        ),
+        Err(why) => Verdict::new(
+            "namespaces",
+            Grade::Bad,
+            why.clone(),
+            "RUN and `kiln run` do not work",
+        ),
+    };
+    let network = match &abilities.network_namespace {
+        Ok(()) => Verdict::new(
+            "network namespaces",
+            Grade::Good,
+            "allowed",
+            "--network none works",
+        ),
+        Err(why) => Verdict::new(
+            "network namespaces",
+            Grade::Limited,
+            why.clone(),
+            "--network none does not work",
+        ),
+    };
+    let overlay = match &abilities.overlay {
+        Ok(()) => Verdict::new(
+            "overlayfs",
+            Grade::Good,
+            "layers can be stacked",
+            "images need not be copied to run",
+        ),
+        Err(why) => Verdict::new(
+            "overlayfs",
+            Grade::Bad,
+            why.clone(),
+            "RUN and `kiln run` do not work",
+        )
+        .advice("load the module (`modprobe overlay`), or use a newer kernel"),
+    };
+    let seccomp = match abilities.seccomp {
+        true => Verdict::new(
+            "seccomp",
+            Grade::Good,
+            "available",
+            "system calls of containers are filtered",
+        ),
+        false => Verdict::new(
+            "seccomp",
+            Grade::Limited,
+            "missing",
+            "containers may make any system call",
+        )
+        .advice("use a kernel with CONFIG_SECCOMP_FILTER"),
+    };
+    let devices = match abilities.device_nodes {
+        true => Verdict::new(
+            "device nodes",
+            Grade::Good,
+            "can be made",
+            "images with devices unpack as they are",
+        ),
         false => Verdict::new(
             "device nodes",
             Grade::Note,
             "only root may make them",
             "devices in images are empty files while they run; the layers keep them",
         ),
-    });
-    verdicts.push(match abilities.raise_limits {
-        true => Verdict::new("limits", Grade::Good, "may be raised", "--ulimit works upwards"),
-        false => Verdict::new("limits", Grade::Note, "may not be raised", "--ulimit only lowers"),
-    });
-    verdicts
+    };
+    let limits = match abilities.raise_limits {
+        true => Verdict::new(
+            "limits",
+            Grade::Good,
+            "may be raised",
+            "--ulimit works upwards",
+        ),
+        false => Verdict::new(
+            "limits",
+            Grade::Note,
+            "may not be raised",
+            "--ulimit only lowers",
+        ),
+    };
+    vec![namespaces, network, overlay, seccomp, devices, limits]
 }
