@@ -1,6 +1,7 @@
 //! One stage: its base, then its instructions one after the other, each on what the ones before it made.
 
 mod add;
+mod caches;
 mod config;
 mod copy;
 mod mounts;

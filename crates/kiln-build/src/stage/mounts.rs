@@ -7,11 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use kiln_dockerfile::Origin;
-use kiln_dockerfile::evaluate::{Mount, MountKind, PathSource, Sharing};
+use kiln_dockerfile::evaluate::{Mount, MountKind, PathSource};
 use kiln_run::sandbox::{self, Overlay};
-use kiln_store::{CacheMount, CacheMountOptions, CacheSharing};
 
 use super::Worker;
+use super::caches::Caches;
 use super::ssh::AgentRelay;
 use crate::copy::select::{Request, digest, select};
 use crate::error::StepError;
@@ -26,7 +26,7 @@ pub(super) struct Prepared {
     pub(super) mounts: Vec<sandbox::Mount>,
     /// Variables that mounts bring: secrets, and the agent's socket.
     pub(super) env: Vec<(String, String)>,
-    caches: Vec<CacheMount>,
+    caches: Caches,
     agents: Vec<AgentRelay>,
     scratch: Vec<PathBuf>,
 }
@@ -34,7 +34,6 @@ pub(super) struct Prepared {
 impl Drop for Prepared {
     fn drop(&mut self) {
         self.agents.clear();
-        self.caches.clear();
         for path in &self.scratch {
             let _ = std::fs::remove_dir_all(path);
         }
@@ -105,6 +104,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
     /// Makes everything that the mounts need.
     pub(super) fn prepare_mounts(&self, mounts: &[Mount]) -> Result<Prepared, StepError> {
         let mut prepared = Prepared::default();
+        prepared.caches = self.take_caches(mounts)?;
         for mount in mounts {
             let target = mount.target.clone().map(PathBuf::from);
             match (&mount.kind, target) {
@@ -120,8 +120,14 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
                         self.bind(from.as_ref(), source, *writable, target, &mut prepared)?;
                     prepared.mounts.push(bound);
                 }
-                (MountKind::Cache { .. }, Some(target)) => {
-                    self.cache_mount(&mount.kind, target, &mut prepared)?;
+                (MountKind::Cache { id, writable, .. }, Some(target)) => {
+                    let source = prepared.caches.dir(id);
+                    prepared.mounts.push(sandbox::Mount::Bind {
+                        source,
+                        target,
+                        read_only: !writable,
+                        recursive: false,
+                    });
                 }
                 (MountKind::Tmpfs { size }, Some(target)) => {
                     let (size, mode) = (*size, 0o1777);
@@ -242,59 +248,6 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         })?;
         prepared.scratch.push(path.clone());
         Ok(path)
-    }
-
-    fn cache_mount(
-        &self,
-        kind: &MountKind,
-        target: PathBuf,
-        prepared: &mut Prepared,
-    ) -> Result<(), StepError> {
-        let MountKind::Cache {
-            id,
-            from,
-            source,
-            sharing,
-            writable,
-            mode,
-            uid,
-            gid,
-        } = kind
-        else {
-            return Ok(());
-        };
-        let (store, lease) = (self.shared.build.store, self.shared.lease);
-        let seed = match from {
-            None => None,
-            Some(from) => {
-                let files = self.shared.files(Some(from))?;
-                let layer = self
-                    .shared
-                    .subtree_as_layer(&*files, source, self.state.epoch)?;
-                store.snapshot(lease, &[layer.diff_id])?.first().cloned()
-            }
-        };
-        let sharing = match sharing {
-            Sharing::Shared => CacheSharing::Shared,
-            Sharing::Private => CacheSharing::Private,
-            Sharing::Locked => CacheSharing::Locked,
-        };
-        let options = CacheMountOptions {
-            sharing,
-            mode: *mode,
-            uid: *uid,
-            gid: *gid,
-            seed: seed.as_deref(),
-        };
-        let cache = store.cache_mount(id, &options)?;
-        prepared.mounts.push(sandbox::Mount::Bind {
-            source: cache.dir().to_owned(),
-            target,
-            read_only: !writable,
-            recursive: false,
-        });
-        prepared.caches.push(cache);
-        Ok(())
     }
 
     fn secret(

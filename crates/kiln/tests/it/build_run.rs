@@ -229,6 +229,29 @@ fn stages_without_a_common_root_run_side_by_side() {
 }
 
 #[test]
+fn locked_caches_are_taken_in_an_order_that_cannot_block() {
+    let Some(world) = World::with_base("locked_caches_are_taken_in_an_order_that_cannot_block")
+    else {
+        return;
+    };
+    let run = |first: &str, second: &str| {
+        let mount = |id: &str| format!("--mount=type=cache,sharing=locked,id={id},target=/{id}");
+        format!(
+            "RUN {} {} {} sleep 0.3; echo $RANDOM >/out\n",
+            mount(first),
+            mount(second),
+            mount(first).replace("target=/", "target=/again")
+        )
+    };
+    let dockerfile = format!(
+        "FROM base AS a\n{}FROM base AS b\n{}FROM scratch\nCOPY --from=a /out /a\nCOPY --from=b /out /b\n",
+        run("one", "two"),
+        run("two", "one")
+    );
+    world.build(&dockerfile, &["-t", "x"]).ok();
+}
+
+#[test]
 fn foreign_platforms_are_refused_with_a_way_out() {
     let Some(world) = World::with_base("foreign_platforms_are_refused_with_a_way_out") else {
         return;
