@@ -29,6 +29,7 @@ mod load;
 mod prune;
 mod reproducible;
 mod rmi;
+mod rootless;
 mod run;
 mod save;
 mod tag;
