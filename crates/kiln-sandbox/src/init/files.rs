@@ -1,18 +1,24 @@
 //! Files that stay in memory: secrets, scripts, `/etc/hosts`.
 //!
-//! They live in a tmpfs of the sandbox that is mounted nowhere; each is bound to its place.
+//! They live in a tmpfs that only the sandbox's own mount namespace has, and each is bound to its place.
+//! The tmpfs is never swapped out where the kernel can promise that.
 
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_string,
-    fsmount, fsopen, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
+    open_tree, unmount,
 };
 
 use crate::error::{SetUpError, Step};
+
+/// Where the file system is mounted for as long as files are made: before Linux 6.15 nothing can be bound
+/// out of a mount that has no place. Nothing else is looked up below it meanwhile.
+const PLACE: &str = "/sys";
 
 /// A file system in memory. What is in it is gone when the last mount of it is.
 pub(super) struct Memory {
@@ -32,10 +38,31 @@ pub(super) fn tmpfs(size: Option<u64>, mode: u32) -> rustix::io::Result<OwnedFd>
     fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
+/// A tmpfs that stays out of swap space: of Linux 6.4, and refused in a user namespace.
+fn unswapped() -> rustix::io::Result<OwnedFd> {
+    let fs = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&fs, "mode", "755")?;
+    fsconfig_set_flag(&fs, "noswap")?;
+    fsconfig_create(&fs)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
 impl Memory {
     pub(super) fn new() -> Result<Self, SetUpError> {
-        let mount = tmpfs(None, 0o755).map_err(|errno| SetUpError::new(Step::KeepFile, errno))?;
+        let failed = |errno| SetUpError::new(Step::KeepFile, errno);
+        let mount = unswapped()
+            .or_else(|_| tmpfs(None, 0o755))
+            .map_err(failed)?;
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        move_mount(&mount, "", CWD, PLACE, flags).map_err(failed)?;
         Ok(Self { mount, count: 0 })
+    }
+
+    /// Takes the file system out of sight again; the files that were made stay.
+    pub(super) fn close(self) -> Result<(), SetUpError> {
+        let flags = UnmountFlags::DETACH;
+        unmount(PLACE, flags).map_err(|errno| SetUpError::new(Step::KeepFile, errno))
     }
 
     /// Makes a file and gives it as a mount of its own.

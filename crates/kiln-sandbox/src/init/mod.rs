@@ -13,17 +13,19 @@
 mod dev;
 mod files;
 mod mounts;
+mod overlay;
 mod rights;
 mod root;
 mod seccomp;
 mod setup;
+mod target;
 mod watcher;
 
 use std::os::fd::AsFd as _;
 
 use crate::sandboxed::INIT_ARG;
 
-pub(crate) use root::mount_overlay;
+pub(crate) use overlay::mount as mount_overlay;
 
 /// Becomes the process that sets a sandbox up, if that is what this process was started for, and then never
 /// returns. Call it first of all in `main`: it must run before any thread.

@@ -3,24 +3,22 @@
 //! Targets are resolved with `openat2` inside the root (`RESOLVE_IN_ROOT`): a link in an image cannot lead a mount
 //! outside. Sources are opened before, while the host is still in sight.
 
-use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
     fsmount, fsopen, move_mount, open_tree,
 };
 
-use super::{dev, files, root};
+use super::target::{RootDirectory, Shape};
+use super::{dev, files, overlay};
 use crate::error::{SetUpError, Step};
 use crate::sandboxed::Note;
 use crate::spec::{Mount, Network, Security, Spec};
 use crate::sys;
-use crate::wire::SetUp;
 
 /// What is hidden of `/proc` and `/sys`. Source: Docker's and BuildKit's defaults for unprivileged containers.
 const MASKED: &[&str] = &[
@@ -55,19 +53,24 @@ pub(super) struct Sources {
     resolv_conf: Option<OwnedFd>,
     devices: dev::Devices,
     sys: Option<OwnedFd>,
-    null: OwnedFd,
-    /// Keeps the files in memory alive.
-    _memory: files::Memory,
 }
 
 impl Sources {
     /// Opens or makes everything that comes from outside of the root.
     pub(super) fn open(spec: &Spec) -> Result<Self, SetUpError> {
-        let mut memory = files::Memory::new()?;
+        // Paths of the caller's are looked up before anything is mounted where they may lead through.
         let mut mounts = vec![];
         for mount in &spec.mounts {
-            mounts.push(source(mount, &mut memory)?);
+            mounts.push(source(mount)?);
         }
+        let sys = clone_of(Path::new("/sys"), true).ok();
+        let devices = dev::Devices::open()?;
+        let mut memory = files::Memory::new()?;
+        let kept = spec
+            .mounts
+            .iter()
+            .map(|mount| kept_file(mount, &mut memory));
+        let kept: Vec<Option<OwnedFd>> = kept.collect::<Result<_, _>>()?;
         let mut file = |content: &Option<Vec<u8>>| {
             content
                 .as_ref()
@@ -75,17 +78,18 @@ impl Sources {
                 .transpose()
         };
         let (hosts, resolv_conf) = (file(&spec.hosts)?, file(&spec.resolv_conf)?);
-        let null = clone_of(Path::new("/dev/null"), false)?;
-        let sys = clone_of(Path::new("/sys"), true).ok();
-        let devices = dev::Devices::open()?;
+        memory.close()?;
+        // Each mount is one or the other.
+        let mounts = mounts
+            .into_iter()
+            .zip(kept)
+            .filter_map(|(mount, file)| mount.or(file));
         Ok(Self {
-            mounts,
+            mounts: mounts.collect(),
             hosts,
             resolv_conf,
             devices,
             sys,
-            null,
-            _memory: memory,
         })
     }
 }
@@ -103,7 +107,8 @@ pub(super) fn clone_of(path: &Path, recursive: bool) -> Result<OwnedFd, SetUpErr
     }
 }
 
-fn source(mount: &Mount, memory: &mut files::Memory) -> Result<OwnedFd, SetUpError> {
+/// What a mount shows, mounted nowhere yet; nothing for a file that is kept in memory.
+fn source(mount: &Mount) -> Result<Option<OwnedFd>, SetUpError> {
     let at = |errno| SetUpError::at(Step::Mount, mount.target(), errno);
     match mount {
         Mount::Bind {
@@ -116,51 +121,46 @@ fn source(mount: &Mount, memory: &mut files::Memory) -> Result<OwnedFd, SetUpErr
             if *read_only {
                 sys::mount_read_only(&tree, true).map_err(at)?;
             }
-            Ok(tree)
+            Ok(Some(tree))
         }
-        Mount::Overlay { overlay, .. } => root::mount_overlay(overlay),
-        Mount::Tmpfs { size, mode, .. } => files::tmpfs(*size, *mode).map_err(at),
-        Mount::File {
-            content,
-            mode,
-            uid,
-            gid,
-            read_only,
-            ..
-        } => {
-            let file = memory.file(content, *mode, (*uid, *gid))?;
-            if *read_only {
-                sys::mount_read_only(&file, false).map_err(at)?;
-            }
-            Ok(file)
-        }
+        Mount::Overlay { overlay, .. } => overlay::mount(overlay).map(Some),
+        Mount::Tmpfs { size, mode, .. } => files::tmpfs(*size, *mode).map(Some).map_err(at),
+        Mount::File { .. } => Ok(None),
     }
 }
 
-/// The root that mounts go into.
-struct Into<'a> {
-    root: &'a OwnedFd,
-    /// Places of mounts: what is made below them is not in the root.
-    mounted: Vec<PathBuf>,
-    created: &'a mut Vec<PathBuf>,
+/// A file that is kept in memory.
+fn kept_file(mount: &Mount, memory: &mut files::Memory) -> Result<Option<OwnedFd>, SetUpError> {
+    let Mount::File {
+        target,
+        content,
+        mode,
+        uid,
+        gid,
+        read_only,
+    } = mount
+    else {
+        return Ok(None);
+    };
+    let file = memory.file(content, *mode, (*uid, *gid))?;
+    if *read_only {
+        sys::mount_read_only(&file, false)
+            .map_err(|errno| SetUpError::at(Step::Mount, target, errno))?;
+    }
+    Ok(Some(file))
 }
+
+/// The root that mounts go into.
+struct Into<'a>(&'a mut RootDirectory);
 
 /// Mounts everything.
 pub(super) fn mount_all(
     spec: &Spec,
-    root: &OwnedFd,
+    root: &mut RootDirectory,
     sources: Sources,
-    set_up: &mut SetUp,
+    notes: &mut Vec<Note>,
 ) -> Result<(), SetUpError> {
-    let SetUp {
-        created_mount_points,
-        notes,
-    } = set_up;
-    let mut into = Into {
-        root,
-        mounted: vec![],
-        created: created_mount_points,
-    };
+    let mut into = Into(root);
     into.proc(notes)?;
     into.dev(&sources.devices, notes)?;
     into.sys(spec.network, sources.sys, notes)?;
@@ -174,7 +174,7 @@ pub(super) fn mount_all(
         into.place(source, mount.target(), is_file(source))?;
     }
     if spec.security == Security::Sandbox {
-        into.mask(&sources.null, notes)?;
+        into.mask(notes)?;
     }
     Ok(())
 }
@@ -188,70 +188,25 @@ fn is_file(mount: &OwnedFd) -> bool {
 impl Into<'_> {
     /// Puts a mount at its target, which is made if it is not there.
     fn place(&mut self, mount: &OwnedFd, target: &Path, file: bool) -> Result<(), SetUpError> {
-        let point = self.point(target, file)?;
+        let shape = if file { Shape::File } else { Shape::Directory };
+        let point = self.0.mount_point(target, shape)?;
+        let failed = |errno| SetUpError::at(Step::Mount, target, errno);
+        match (file, is_file(&point)) {
+            (true, false) => {
+                return Err(
+                    failed(Errno::ISDIR).hint("a file is mounted, but there is a directory")
+                );
+            }
+            (false, true) => {
+                return Err(
+                    failed(Errno::NOTDIR).hint("a directory is mounted, but there is a file")
+                );
+            }
+            _ => {}
+        }
         let flags =
             MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-        move_mount(mount, "", &point, "", flags)
-            .map_err(|errno| SetUpError::at(Step::Mount, target, errno))?;
-        self.mounted.push(target.to_owned());
-        Ok(())
-    }
-
-    /// Opens a mount point; what is missing of it is made and remembered.
-    fn point(&mut self, target: &Path, file: bool) -> Result<OwnedFd, SetUpError> {
-        let failed = |errno| SetUpError::at(Step::MountPoint, target, errno);
-        match self.open(target, OFlags::PATH) {
-            Err(Errno::NOENT) => {}
-            result => return result.map_err(failed),
-        }
-        let in_root = !self
-            .mounted
-            .iter()
-            .any(|mounted| target.starts_with(mounted));
-        let mut done = PathBuf::from("/");
-        let names: Vec<&OsStr> = target
-            .iter()
-            .filter(|name| name.as_bytes() != b"/")
-            .collect();
-        for (at, name) in names.iter().enumerate() {
-            let parent = self
-                .open(&done, OFlags::PATH | OFlags::DIRECTORY)
-                .map_err(failed)?;
-            done.push(name);
-            match self.open(&done, OFlags::PATH) {
-                Ok(_) => continue,
-                Err(Errno::NOENT) => {}
-                Err(errno) => return Err(failed(errno)),
-            }
-            let made = if file && at + 1 == names.len() {
-                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-                rustix::fs::openat(&parent, *name, flags, Mode::from_raw_mode(0o644)).map(drop)
-            } else {
-                rustix::fs::mkdirat(&parent, *name, Mode::from_raw_mode(0o755))
-            };
-            made.map_err(|errno| match errno {
-                // There is a link that leads nowhere; nothing can be mounted there.
-                Errno::EXIST => failed(Errno::NOENT).hint(
-                    "there is a symbolic link in its place, to something that does not exist",
-                ),
-                errno => failed(errno),
-            })?;
-            if in_root {
-                self.created.push(done.clone());
-            }
-        }
-        self.open(target, OFlags::PATH).map_err(failed)
-    }
-
-    fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        openat2(
-            self.root,
-            path,
-            flags | OFlags::CLOEXEC,
-            Mode::empty(),
-            resolve,
-        )
+        move_mount(mount, "", &point, "", flags).map_err(failed)
     }
 
     /// The processes of the new namespace.
@@ -275,7 +230,8 @@ impl Into<'_> {
         let directory = dev::directory()?;
         self.place(&directory, Path::new("/dev"), false)?;
         let dev = self
-            .open(Path::new("/dev"), OFlags::PATH | OFlags::DIRECTORY)
+            .0
+            .open(Path::new("/dev"))
             .map_err(|errno| SetUpError::at(Step::MountPoint, "/dev", errno))?;
         devices.fill(&dev)?;
         for (name, mount) in dev::file_systems() {
@@ -313,10 +269,10 @@ impl Into<'_> {
         self.place(&host, Path::new("/sys"), false)
     }
 
-    fn mask(&mut self, null: &OwnedFd, notes: &mut Vec<Note>) -> Result<(), SetUpError> {
+    fn mask(&mut self, notes: &mut Vec<Note>) -> Result<(), SetUpError> {
         for path in READ_ONLY {
             let path = Path::new(path);
-            let Ok(there) = self.open(path, OFlags::PATH) else {
+            let Ok(there) = self.0.open(path) else {
                 continue;
             };
             let flags = OpenTreeFlags::OPEN_TREE_CLONE
@@ -334,7 +290,7 @@ impl Into<'_> {
         }
         for path in MASKED {
             let path = Path::new(path);
-            let Ok(there) = self.open(path, OFlags::PATH) else {
+            let Ok(there) = self.0.open(path) else {
                 continue;
             };
             let failed = |errno| SetUpError::at(Step::Mask, path, errno);
@@ -342,7 +298,8 @@ impl Into<'_> {
                 let flags = OpenTreeFlags::OPEN_TREE_CLONE
                     | OpenTreeFlags::OPEN_TREE_CLOEXEC
                     | OpenTreeFlags::AT_EMPTY_PATH;
-                open_tree(null, "", flags).map_err(failed)?
+                let null = self.0.open(Path::new("/dev/null")).map_err(failed)?;
+                open_tree(&null, "", flags).map_err(failed)?
             } else {
                 let empty = files::tmpfs(Some(0), 0o755).map_err(failed)?;
                 sys::mount_read_only(&empty, false).map_err(failed)?;

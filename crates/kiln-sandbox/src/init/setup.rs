@@ -6,12 +6,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
+use super::target::RootDirectory;
 use super::watcher::Streams;
 use super::{mounts, rights, root, seccomp};
 use crate::error::{SetUpError, Step};
@@ -56,9 +57,11 @@ fn prepare(
     mount_change("/", private).map_err(namespaces)?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let sources = mounts::Sources::open(spec)?;
-    let root = root::mount(&spec.root)?;
-    mounts::mount_all(spec, &root, sources, set_up)?;
-    enter(&root)?;
+    let mut root = RootDirectory::new(root::mount(&spec.root)?);
+    let mounted = mounts::mount_all(spec, &mut root, sources, &mut set_up.notes);
+    set_up.created_mount_points = std::mem::take(&mut root.created);
+    mounted?;
+    enter(root.fd())?;
     if spec.read_only_root {
         let slash = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let done = slash.and_then(|slash| sys::mount_read_only(slash, false));
@@ -75,12 +78,9 @@ fn prepare(
     for limit in &spec.rlimits {
         limit_resource(*limit, &mut set_up.notes)?;
     }
-    connect(streams)?;
-    if spec.terminal {
-        take_terminal().map_err(|errno| SetUpError::new(Step::Terminal, errno))?;
-    }
-    rustix::process::chdir(&spec.cwd)
-        .map_err(|errno| SetUpError::at(Step::WorkingDirectory, &spec.cwd, errno))?;
+    connect(spec, &streams)?;
+    drop(streams);
+    enter_directory(&spec.cwd)?;
     let program = find_program(spec)?;
     sys::reset_signals();
     seccomp::install(spec, &mut set_up.notes)?;
@@ -135,17 +135,55 @@ fn limit_resource(limit: Rlimit, notes: &mut Vec<Note>) -> Result<(), SetUpError
     }
 }
 
-fn connect(streams: Streams) -> Result<(), SetUpError> {
+/// Puts the streams in their places, in a session of the sandbox's own: what runs in it must not reach the
+/// terminal that kiln is controlled by (`/dev/tty`, TIOCSTI).
+fn connect(spec: &Spec, streams: &Streams) -> Result<(), SetUpError> {
     let failed = |errno| SetUpError::new(Step::Streams, errno);
     let [stdin, stdout, stderr] = streams;
-    rustix::stdio::dup2_stdin(&stdin).map_err(failed)?;
-    rustix::stdio::dup2_stdout(&stdout).map_err(failed)?;
-    rustix::stdio::dup2_stderr(&stderr).map_err(failed)
+    rustix::process::setsid().map_err(failed)?;
+    rustix::stdio::dup2_stdin(stdin).map_err(failed)?;
+    rustix::stdio::dup2_stdout(stdout).map_err(failed)?;
+    rustix::stdio::dup2_stderr(stderr).map_err(failed)?;
+    if spec.terminal {
+        rustix::process::ioctl_tiocsctty(std::io::stdin().as_fd()).map_err(|errno| {
+            SetUpError::new(Step::Terminal, errno)
+                .hint("standard input must be a pseudo-terminal that no other session controls")
+        })?;
+    }
+    streams
+        .iter()
+        .try_for_each(|stream| give(stream, spec))
+        .map_err(failed)
 }
 
-fn take_terminal() -> rustix::io::Result<()> {
-    rustix::process::setsid()?;
-    rustix::process::ioctl_tiocsctty(std::io::stdin().as_fd())
+/// Makes a pipe or the terminal the user's, who else could not open it again as `/dev/stdout`. OCI runtimes do
+/// the same.
+fn give(stream: &OwnedFd, spec: &Spec) -> rustix::io::Result<()> {
+    let stat = rustix::fs::fstat(stream)?;
+    let given = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Fifo => true,
+        FileType::CharacterDevice => spec.terminal,
+        _ => false,
+    };
+    if !given || stat.st_uid == spec.uid {
+        return Ok(());
+    }
+    match rustix::fs::fchown(stream, Some(Uid::from_raw(spec.uid)), None) {
+        // It came from outside the user namespace; it can still be used as it is.
+        Err(Errno::INVAL | Errno::PERM | Errno::ROFS | Errno::OVERFLOW) => Ok(()),
+        result => result,
+    }
+}
+
+/// Enters the working directory with root's rights, as OCI runtimes do, and never through a link to one of this
+/// process's files, which may lead out of the sandbox (CVE-2024-21626).
+fn enter_directory(cwd: &Path) -> Result<(), SetUpError> {
+    let failed = |errno| SetUpError::at(Step::WorkingDirectory, cwd, errno);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open("/", flags, Mode::empty()).map_err(failed)?;
+    let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let directory = rustix::fs::openat2(&root, cwd, flags, Mode::empty(), inside);
+    directory.and_then(rustix::process::fchdir).map_err(failed)
 }
 
 /// The program's path inside the root. Without a slash it is looked up in the sandbox's `PATH`.
