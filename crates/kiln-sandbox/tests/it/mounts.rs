@@ -65,9 +65,9 @@ fn changes_go_to_the_upper_directory_and_mounts_leave_no_trace_but_what_is_told(
         let path = world.upper().join(point.strip_prefix("/").unwrap());
         let data = fs::symlink_metadata(&path).unwrap();
         if data.is_dir() {
-            fs::remove_dir(&path).unwrap()
+            fs::remove_dir(&path).unwrap();
         } else {
-            fs::remove_file(&path).unwrap()
+            fs::remove_file(&path).unwrap();
         }
     }
     fs::remove_dir_all(world.upper().join("etc")).unwrap_or(());
@@ -105,8 +105,8 @@ fn a_link_in_the_image_does_not_lead_a_mount_out() {
         size: None,
         mode: 0o755,
     }];
-    let error = run(&spec).map(drop).unwrap_err();
-    assert!(error.to_string().contains("/link/x"), "{error}");
+    // The link is followed inside the root, where what is missing of its target is made.
+    run(&spec).unwrap();
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
 }
 
