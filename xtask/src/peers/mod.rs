@@ -28,6 +28,8 @@ const PACKAGES: &[&str] = &[
     "podman",
     "skopeo",
     "umoci",
+    // BuildKit decompresses xz with it
+    "xz-utils",
 ];
 
 const ENTER: &str = include_str!("enter.sh");

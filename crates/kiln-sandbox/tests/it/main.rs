@@ -1,15 +1,17 @@
-//! Processes in real sandboxes. The tests need root and a static busybox; without them they say so.
+//! The sandbox from outside: real processes in real namespaces.
+//!
+//! A test that the machine does not allow (no root and no user namespaces, say) prints why and passes.
 
 #![expect(
-    clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "this is a test: what goes wrong in it shall fail loudly, and it sets the environment up itself"
+    clippy::zombie_processes,
+    unreachable_pub,
+    reason = "this is a test: what goes wrong in it shall fail loudly, and some processes are killed on purpose"
 )]
 
 mod isolation;
 mod life;
 mod mounts;
-mod refusals;
+mod place;
 mod rootless;
-mod world;
