@@ -13,6 +13,7 @@ use kiln_oci::Digest;
 use kiln_store::Store;
 use kiln_store::walk::{self, Walk};
 
+use crate::add::archive::ArchiveFiles;
 use crate::error::{StepError, full};
 use crate::files::{Files, ReadError, tree_of};
 use crate::options::{BuildContext, ContextSource};
@@ -27,7 +28,7 @@ struct Lazy<'a> {
     source: ContextSource,
     ignore: Option<Vec<u8>>,
     place: String,
-    opened: OnceLock<Result<Arc<Directory<'a>>, String>>,
+    opened: OnceLock<Result<Arc<dyn Files + 'a>, String>>,
 }
 
 impl<'a> Contexts<'a> {
@@ -57,7 +58,7 @@ impl<'a> Contexts<'a> {
     ///
     /// # Errors
     /// If its directory cannot be walked.
-    pub(crate) fn files(&self, name: Option<&str>) -> Result<Arc<Directory<'a>>, StepError> {
+    pub(crate) fn files(&self, name: Option<&str>) -> Result<Arc<dyn Files + 'a>, StepError> {
         let lazy = self.all.get(&name.map(str::to_owned)).ok_or_else(|| {
             StepError::Missing(format!(
                 "there is no context `{}`",
@@ -70,9 +71,10 @@ impl<'a> Contexts<'a> {
 }
 
 impl<'a> Lazy<'a> {
-    fn open(&self) -> Result<Arc<Directory<'a>>, String> {
+    fn open(&self) -> Result<Arc<dyn Files + 'a>, String> {
         let root = match &self.source {
             ContextSource::Directory(root) => root,
+            ContextSource::Archive(path) => return self.open_archive(path),
             ContextSource::Image(_) | ContextSource::Empty => {
                 return Ok(Arc::new(Directory::empty(self.place.clone())));
             }
@@ -99,6 +101,16 @@ impl<'a> Lazy<'a> {
             self.place.clone(),
             walked,
         )))
+    }
+}
+
+impl<'a> Lazy<'a> {
+    fn open_archive(&self, path: &Path) -> Result<Arc<dyn Files + 'a>, String> {
+        let content = fs::File::open(path).map_err(|error| full(&error))?;
+        let files =
+            ArchiveFiles::unpack(self.place.clone(), content, &path.with_extension("plain"))
+                .map_err(|error| full(&*error))?;
+        Ok(Arc::new(files.owned_by_root()))
     }
 }
 

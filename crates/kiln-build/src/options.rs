@@ -111,6 +111,8 @@ impl Default for BuildOptions {
 pub enum ContextSource {
     /// A directory, with the `.dockerignore` that it holds.
     Directory(PathBuf),
+    /// A tar archive, compressed or not. No ignore file is applied: whoever made it chose what is in it.
+    Archive(PathBuf),
     /// An image, by whatever name the resolver understands.
     Image(String),
     /// No files at all.

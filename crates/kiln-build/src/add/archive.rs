@@ -102,6 +102,20 @@ impl ArchiveFiles {
     }
 }
 
+impl ArchiveFiles {
+    /// The same files as a build context has them: root's, without extended attributes.
+    pub(crate) fn owned_by_root(mut self) -> Self {
+        let mut index = kiln_layer::LayerIndex::clone(&self.tree.layers()[0]);
+        for indexed in &mut index.entries {
+            (indexed.entry.uid, indexed.entry.gid) = (0, 0);
+            indexed.entry.xattrs.clear();
+        }
+        self.tree =
+            Tree::of([&Arc::new(index)]).expect("because owners decide nothing about places");
+        self
+    }
+}
+
 fn tree_of_archive(tar: &File) -> Result<Tree, Error> {
     let index = index_tar_as(Dialect::Archive, tar, &mut io::sink(), Limits::default())?;
     Ok(Tree::of([&Arc::new(index)])?)

@@ -229,7 +229,7 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
     /// Where `--from` and `from=` take files from; the main context for `None`.
     fn files(&self, origin: Option<&Origin>) -> Result<Arc<dyn Files + 'a>, StepError> {
         match origin {
-            None => Ok(self.contexts.files(None)?),
+            None => self.contexts.files(None),
             Some(Origin::Scratch) => Ok(Arc::new(LayerFiles::new(
                 "the empty image".to_owned(),
                 Tree::new(),
@@ -238,7 +238,7 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
             Some(Origin::Context(name))
                 if !matches!(self.build.named.get(name), Some(ContextSource::Image(_))) =>
             {
-                Ok(self.contexts.files(Some(name))?)
+                self.contexts.files(Some(name))
             }
             Some(origin) => {
                 let (chain, place) = self.layers_of(origin)?;

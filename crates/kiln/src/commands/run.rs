@@ -12,7 +12,7 @@ use kiln_store::{Store, export};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
-use super::build::inputs::{extra_hosts, rlimit};
+use super::build::options::{extra_hosts, rlimit};
 use super::{Context, find_image, platform};
 use crate::ui::report::Report;
 

@@ -194,6 +194,35 @@ fn the_dockerfile_may_come_from_anywhere() {
 }
 
 #[test]
+fn an_archive_on_standard_input_is_a_context() {
+    let world = World::new();
+    world.write("ctx/Dockerfile", "FROM scratch\nCOPY sub /s\n");
+    world.write("ctx/other", "FROM scratch\nCOPY sub/f /only\n");
+    world.write("ctx/sub/f", "x");
+    for flags in ["-cf", "-czf"] {
+        let made = std::process::Command::new("tar")
+            .args(["--owner=7", "--group=7", "-C", "ctx", flags, "ctx.tar", "."])
+            .current_dir(world.dir())
+            .status();
+        assert!(made.unwrap().success());
+        let archive = fs::read(world.dir().join("ctx.tar")).unwrap();
+        world
+            .kiln_with_input(["build", "-q", "-t", "x", "-"], &archive)
+            .ok();
+        assert_eq!(world.files("x"), ["d 0755 0:0 0 s", "- 0644 0:0 1 s/f"]);
+        world
+            .kiln_with_input(["build", "-q", "-t", "y", "-f", "other", "-"], &archive)
+            .ok();
+        assert_eq!(world.files("y"), ["- 0644 0:0 1 only"]);
+    }
+    let error = world.kiln_with_input(
+        ["build", "-f", "nosuch", "-"],
+        &fs::read(world.dir().join("ctx.tar")).unwrap(),
+    );
+    assert!(error.fails(1).contains("nosuch"));
+}
+
+#[test]
 fn contexts_by_name_replace_images_and_directories() {
     let world = World::new();
     world.write("a", "a");

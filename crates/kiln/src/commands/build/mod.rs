@@ -1,8 +1,9 @@
 //! `kiln build`: from a Dockerfile to an image.
 
 mod check;
-pub(crate) mod inputs;
+mod inputs;
 mod metadata;
+pub(crate) mod options;
 pub(crate) mod output;
 mod reproduce;
 mod resolver;
@@ -130,7 +131,7 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
     if args.check {
         return check::check(&inputs, &dockerfile, warnings, args);
     }
-    let options = inputs::options(context, args, &dockerfile)?;
+    let options = options::options(context, args)?;
     let store = context.store()?;
     let progress = if args.quiet {
         Progress::Quiet
