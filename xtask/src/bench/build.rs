@@ -75,7 +75,7 @@ pub(crate) fn copy(root: &Path, settings: &Settings) -> Result<Suite, String> {
     let context = copy_context(&lab, MANY, settings)?;
     let mut contenders: Vec<_> = BUILDERS
         .iter()
-        .map(|builder| builds_anew(&lab, *builder, &context))
+        .map(|builder| builds_anew(&lab, *builder, &context, &[]))
         .collect();
     let files = context.join("files");
     contenders.push(Contender::new("GNU tar alone", move || {
@@ -164,11 +164,12 @@ pub(crate) fn export(root: &Path, settings: &Settings) -> Result<Suite, String> 
                 .work()
                 .join(format!("{}-{compression}.tar", builder.name()));
             let output = builder.export(&archive, compression);
-            let flags = ["--no-cache", "--output", &output];
+            // Anew each time: kiln remembers what it has compressed.
+            let flags = ["--output", output.as_str()];
             contenders.push(Contender {
                 name: format!("{}, {compression}", builder.name()),
                 written: Some(archive),
-                ..builds(&lab, builder, &context, &flags)
+                ..builds_anew(&lab, builder, &context, &flags)
             });
         }
     }
@@ -191,7 +192,7 @@ pub(crate) fn memory(root: &Path, settings: &Settings) -> Result<Suite, String> 
     )?;
     let contenders = BUILDERS
         .iter()
-        .map(|builder| builds_anew(&lab, *builder, &context))
+        .map(|builder| builds_anew(&lab, *builder, &context, &[]))
         .collect();
     Ok(suite(
         &format!("build with a layer of {} MB", bytes >> 20),
@@ -236,11 +237,12 @@ fn builds(lab: &Rc<Lab>, builder: Builder, context: &Path, flags: &[&str]) -> Co
 }
 
 /// The same, and before each round it forgets all but the base image.
-fn builds_anew(lab: &Rc<Lab>, builder: Builder, context: &Path) -> Contender {
+fn builds_anew(lab: &Rc<Lab>, builder: Builder, context: &Path, flags: &[&str]) -> Contender {
     let forgetful = Rc::clone(lab);
+    let flags = [&["--no-cache"], flags].concat();
     Contender {
         prepare: Box::new(move || forgetful.forget(builder)),
-        ..builds(lab, builder, context, &["--no-cache"])
+        ..builds(lab, builder, context, &flags)
     }
 }
 

@@ -18,12 +18,12 @@ use kiln_dockerfile::plan::PlannedStep;
 use kiln_dockerfile::scope::{BaseConfig, DEFAULT_PATH};
 use kiln_dockerfile::{Evaluated, Origin, Plan, PlannedStage, Span, StageScope};
 use kiln_layer::{LayerIndex, LayerWriter, Tree};
-use kiln_oci::{Digest, Platform, Sink as _};
+use kiln_oci::{Digest, Platform};
 use kiln_store::{BlobWriter, Lease};
 
 use crate::bases::{Bases, stage_platform};
 use crate::context::Contexts;
-use crate::error::{BuildError, StepError, full};
+use crate::error::{BuildError, StepError};
 use crate::event::{Event, StepId};
 use crate::files::{Files, LayerFiles};
 use crate::key::KeyBuilder;
@@ -161,11 +161,7 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
         }
         let mut state = match self.bases.image(&stage.base, platform)? {
             Some(image) => {
-                self.build
-                    .store
-                    .put(&image, &[])
-                    .map_err(|error| StepError::Missing(full(&error)))?;
-                self.lease.hold_image(&image)?;
+                self.build.store.adopt(self.lease, &image)?;
                 let mut state =
                     State::of_image(&image, self.epoch(image.config.created.as_deref()));
                 state.config.config.on_build.clear();
@@ -258,11 +254,7 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
         let image = self.bases.image(origin, self.platform)?.ok_or_else(|| {
             StepError::Missing("this source is neither a stage nor an image".to_owned())
         })?;
-        self.build
-            .store
-            .put(&image, &[])
-            .map_err(|error| StepError::Missing(full(&error)))?;
-        self.lease.hold_image(&image)?;
+        self.build.store.adopt(self.lease, &image)?;
         let place = match origin {
             Origin::Image(name) | Origin::Context(name) => format!("the image {name}"),
             Origin::Scratch | Origin::Stage(_) => String::new(),

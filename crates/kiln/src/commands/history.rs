@@ -23,7 +23,7 @@ pub(crate) struct HistoryArgs {
     no_trunc: bool,
 }
 
-/// Lists steps with the layer that each made and its uncompressed size.
+/// Lists steps with the layer that each made and its size as it is kept.
 pub(crate) fn history(context: &Context, args: &HistoryArgs) -> Result<ExitCode, Report> {
     let store = context.store()?;
     let image = find_image(&store, &args.image, &platform(args.platform.as_deref())?)?;
@@ -40,11 +40,7 @@ pub(crate) fn history(context: &Context, args: &HistoryArgs) -> Result<ExitCode,
         } else {
             layers.next()
         };
-        let size = layer.map(|(diff_id, blob)| {
-            store
-                .layer_index(diff_id)
-                .map_or(blob.size, |index| index.size)
-        });
+        let size = layer.map(|(_, blob)| blob.size);
         rows.push((step, layer.map(|(diff_id, _)| *diff_id), size));
     }
     rows.reverse();

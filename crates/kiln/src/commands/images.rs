@@ -31,8 +31,8 @@ struct Row {
     size: u64,
 }
 
-/// Lists names with the image's id, platforms, age and size. The size is that of the uncompressed layers,
-/// each counted once.
+/// Lists names with the image's id, platforms, age and size. The size is that of the layers as they
+/// are kept, each counted once.
 pub(crate) fn images(context: &Context, args: &ImagesArgs) -> Result<ExitCode, Report> {
     let store = context.store()?;
     let mut rows = vec![];
@@ -86,9 +86,7 @@ fn row(store: &Store, known: &StoredReference, name: String) -> Result<Row, Repo
         row.platforms.push(config.platform.to_string());
         for (layer, diff_id) in manifest.layers.iter().zip(&config.rootfs.diff_ids) {
             if counted.insert(*diff_id) {
-                row.size += store
-                    .layer_index(diff_id)
-                    .map_or(layer.size, |index| index.size);
+                row.size += layer.size;
             }
         }
     }
