@@ -36,8 +36,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Screen {
     steps: Vec<Step>,
-    /// Lines that were not yet written above the live part.
-    settled: Vec<String>,
+    /// Lines that were not yet written above the live part, each with what stands at its end.
+    settled: Vec<(String, String)>,
     /// Height of the live part as it stands on the terminal.
     drawn: usize,
     color: bool,
@@ -106,8 +106,8 @@ impl Screen {
     fn end(&mut self, id: StepId, state: State, mark: &str, suffix: &str) {
         let Some(step) = self.step(id) else { return };
         step.state = state;
-        let line = format!("{mark} {} {suffix}", step.name);
-        self.settled.push(line);
+        let line = format!("{mark} {}", step.name);
+        self.settled.push((line, suffix.to_owned()));
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
@@ -124,8 +124,8 @@ impl Screen {
         if self.drawn > 0 {
             let _ = write!(out, "\x1b[{}A\x1b[J", self.drawn);
         }
-        for line in std::mem::take(&mut self.settled) {
-            let _ = writeln!(out, "{}", self.tint(&fit(&line, columns)));
+        for (line, end) in std::mem::take(&mut self.settled) {
+            let _ = writeln!(out, "{}", self.tint(&with_end(&line, &end, columns)));
         }
         let lines = if self.stopped {
             vec![]
@@ -160,8 +160,9 @@ impl Screen {
             .filter(|step| step.state == State::Running && step.started.elapsed() >= SETTLE);
         let mut lines = vec![];
         for step in running {
-            let head = format!("> {} {}", step.name, seconds(step.started.elapsed()));
-            lines.push(self.paint("1", &fit(&head, columns)));
+            let time = seconds(step.started.elapsed());
+            let head = with_end(&format!("> {}", step.name), &time, columns);
+            lines.push(self.paint("1", &head));
             if let Some((done, total)) = step.bytes {
                 lines.push(fit(&format!("  {}", bar(done, total)), columns));
             }
@@ -174,6 +175,15 @@ impl Screen {
         lines.truncate(room);
         lines
     }
+}
+
+/// A line that is cut before its end, so that the time or the result is always seen.
+fn with_end(line: &str, end: &str, columns: usize) -> String {
+    if end.is_empty() {
+        return fit(line, columns);
+    }
+    let room = columns.saturating_sub(end.chars().count() + 1);
+    format!("{} {end}", fit(line, room))
 }
 
 fn bar(done: u64, total: Option<u64>) -> String {
@@ -241,7 +251,9 @@ impl Observer for Live {
             Event::Failed { step, elapsed } => {
                 screen.end(step, State::Failed, "✗", &seconds(elapsed));
             }
-            Event::Warning { message } => screen.settled.push(format!("! {message}")),
+            Event::Warning { message } => {
+                screen.settled.push((format!("! {message}"), String::new()));
+            }
         }
     }
 }
@@ -283,6 +295,13 @@ impl Display for Live {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_name_leaves_room_for_its_time() {
+        assert_eq!(with_end("> a long name", "1.0s", 12), "> a lo… 1.0s");
+        assert_eq!(with_end("> short", "1.0s", 40), "> short 1.0s");
+        assert_eq!(with_end("! warning", "", 5), "! wa…");
+    }
 
     #[test]
     fn bars_fill_and_never_overflow() {
