@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::world::{World, not_checked};
 
@@ -13,11 +14,16 @@ use crate::world::{World, not_checked};
 struct Person {
     name: String,
     place: PathBuf,
+    /// The files of users are the machine's, so one test at a time.
+    _turn: MutexGuard<'static, ()>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 impl Person {
     /// Nothing if this machine lets us make none.
     fn make(test: &str, world: &World) -> Option<Self> {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("kiln{}x{}", std::process::id() % 100_000, test.len());
         let is_root = Command::new("id")
             .arg("-u")
@@ -37,7 +43,11 @@ impl Person {
         fs::set_permissions(place.join("kiln"), fs::Permissions::from_mode(0o755)).unwrap();
         let archive = world.dir().parent().unwrap().join("rootfs.tar");
         fs::copy(archive, place.join("rootfs.tar")).unwrap();
-        Some(Self { name, place })
+        Some(Self {
+            name,
+            place,
+            _turn: turn,
+        })
     }
 
     fn write(&self, name: &str, content: &str) {
