@@ -4,10 +4,11 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use kiln_layer::Tree;
 use kiln_oci::Image;
 use kiln_run::sandbox::{Handle, Mount, Network, Sandboxed, SpawnError, Stdio, Stream};
 use kiln_run::{Process, Rootfs, argv, check_platform, effective_env, resolve_user, spawn};
-use kiln_store::{Store, export};
+use kiln_store::export;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -85,10 +86,11 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<ExitCode, Report>
     check_platform(&image.config.platform)?;
     let lease = store.lease()?;
     lease.hold_image(&image)?;
-    let process = process(context, args, &store, &image)?;
+    let tree = export::tree(&store, &image)?;
+    let process = process(context, args, &tree, &image)?;
     let lowers = store.snapshot(&lease, &image.config.rootfs.diff_ids)?;
     let upper = store.upper(&lease)?;
-    make_workdir(&store, &image, upper.dir(), &process.cwd)?;
+    make_workdir(&tree, upper.dir(), &process.cwd)?;
     let rootfs = Rootfs {
         lowers,
         upper: upper.dir().to_owned(),
@@ -135,12 +137,11 @@ fn not_started(error: SpawnError) -> Report {
 fn process(
     context: &Context,
     args: &RunArgs,
-    store: &Store,
+    tree: &Tree,
     image: &Image,
 ) -> Result<Process, Report> {
     let config = &image.config.config;
-    let tree = export::tree(store, image)?;
-    let user = resolve_user(&tree, args.user.as_deref().unwrap_or(&config.user))?;
+    let user = resolve_user(tree, args.user.as_deref().unwrap_or(&config.user))?;
     let entrypoint = args
         .entrypoint
         .as_ref()
@@ -217,13 +218,7 @@ fn workdir(given: Option<&str>, own: &str) -> Result<String, Report> {
 }
 
 /// A working directory that the image does not have is made for this run, as Docker does.
-fn make_workdir(
-    store: &Store,
-    image: &Image,
-    upper: &std::path::Path,
-    cwd: &str,
-) -> Result<(), Report> {
-    let tree = export::tree(store, image)?;
+fn make_workdir(tree: &Tree, upper: &std::path::Path, cwd: &str) -> Result<(), Report> {
     let resolved = tree.resolve(cwd.as_bytes(), true)?;
     if resolved.node.is_none() && !resolved.path.is_empty() {
         use std::os::unix::ffi::OsStrExt as _;
