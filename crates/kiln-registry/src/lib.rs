@@ -1,0 +1,1 @@
+//! The registry server: the distribution API over blobs and metadata, accounts and roles, collection.
