@@ -4,7 +4,9 @@
 //! `org.opencontainers.image.ref.name` holds the tag and `io.containerd.image.name` the full name,
 //! as containerd, Docker and podman write them.
 
+mod directory;
 mod members;
+mod stream;
 mod write;
 
 use std::fs::{self, File};
@@ -19,7 +21,9 @@ use kiln_oci::{
 
 use crate::blob::ReadAt;
 
+pub use directory::LayoutDirectory;
 pub(crate) use members::Members;
+pub use stream::LayoutArchive;
 pub(crate) use write::{add, add_layout};
 pub use write::{write_directory, write_tar};
 
@@ -160,13 +164,34 @@ impl Layer for LayoutLayer {
     }
 
     fn open(&self) -> Result<Box<dyn Read + Send>, OpenError> {
-        let digest = self.descriptor.digest;
-        let opened = self.files.open(&blob_name(&digest));
-        let content = opened.map_err(|source| OpenError {
-            digest,
-            source: source.into(),
-        })?;
-        Ok(Box::new(Verifying::new(content, &self.descriptor)))
+        open_blob(&self.files, &self.descriptor)
+    }
+}
+
+fn open_blob(files: &Files, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, OpenError> {
+    let digest = descriptor.digest;
+    let opened = files.open(&blob_name(&digest));
+    let content = opened.map_err(|source| OpenError {
+        digest,
+        source: source.into(),
+    })?;
+    Ok(Box::new(Verifying::new(content, descriptor)))
+}
+
+fn read_document(files: &Files, digest: &Digest) -> Result<Vec<u8>, LayoutError> {
+    let wrong = |reason: String| LayoutError::Blob {
+        digest: *digest,
+        reason,
+    };
+    let bytes = files.read(&blob_name(digest), MAX_DOCUMENT_SIZE);
+    let bytes = bytes.map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let mut hasher = Hasher::new(digest.algorithm());
+    hasher.update(&bytes);
+    match hasher.finish() {
+        actual if actual == *digest => Ok(bytes),
+        actual => Err(wrong(format!(
+            "has other content than its name says: {actual}"
+        ))),
     }
 }
 
@@ -272,21 +297,47 @@ impl Layout {
             .collect()
     }
 
-    fn document(&self, digest: &Digest) -> Result<Vec<u8>, LayoutError> {
-        let wrong = |reason: String| LayoutError::Blob {
-            digest: *digest,
-            reason,
-        };
-        let bytes = self.files.read(&blob_name(digest), MAX_DOCUMENT_SIZE);
-        let bytes = bytes.map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        let mut hasher = Hasher::new(digest.algorithm());
-        hasher.update(&bytes);
-        match hasher.finish() {
-            actual if actual == *digest => Ok(bytes),
-            actual => Err(wrong(format!(
-                "has other content than its name says: {actual}"
-            ))),
+    /// What `index.json` lists, as it stands there.
+    #[must_use]
+    pub fn entries(&self) -> &[Descriptor] {
+        &self.index.manifests
+    }
+
+    /// The entry called `wanted` (a tag, a full name, or `@sha256:…`); without a name the only one.
+    ///
+    /// # Errors
+    /// If there is none, or more than one and no name.
+    pub fn entry(&self, wanted: Option<&str>) -> Result<&Descriptor, SourceError> {
+        let is_wanted = |entry: &&Descriptor| wanted.is_none_or(|wanted| is_called(entry, wanted));
+        let mut found = self.index.manifests.iter().filter(is_wanted);
+        let place = self.path.display().to_string();
+        let first = found.next().ok_or_else(|| SourceError::NotFound {
+            name: wanted.unwrap_or("image").to_owned(),
+            place: place.clone(),
+        })?;
+        match found.find(|other| other.digest != first.digest) {
+            Some(_) if wanted.is_none() => Err(SourceError::Invalid {
+                name: place,
+                source: "it holds several images; name one behind a colon".into(),
+            }),
+            _ => Ok(first),
         }
+    }
+
+    /// Bytes of a manifest, index or config, verified.
+    ///
+    /// # Errors
+    /// If it is missing, damaged, or too large for a document.
+    pub fn document(&self, digest: &Digest) -> Result<Vec<u8>, LayoutError> {
+        read_document(&self.files, digest)
+    }
+
+    /// Opens any content. The reader verifies it.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn open(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, OpenError> {
+        open_blob(&self.files, descriptor)
     }
 
     /// The image manifests that a descriptor leads to. Attestations and other artifacts are passed

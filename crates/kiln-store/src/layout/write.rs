@@ -1,19 +1,19 @@
 //! Writes layouts.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use kiln_layer::{Entry, Kind, TarWriter};
 use kiln_oci::{Descriptor, Digest, Image, Index, Raw, Reference, media_type};
 
-use super::{FULL_NAME, LayoutError, REF_NAME, blob_name};
+use super::directory::{LayoutDirectory, named};
+use super::{LayoutError, blob_name};
 use crate::store::LAYOUT;
 
 /// The documents of a new layout: `index.json`, and an index of the platforms if there are several.
 struct Documents {
-    index: Vec<u8>,
+    entries: Vec<Descriptor>,
     platforms: Option<Vec<u8>>,
 }
 
@@ -27,22 +27,17 @@ impl Documents {
             descriptors = vec![Descriptor::of(media_type::OCI_INDEX, inner.bytes())];
             platforms = Some(inner.bytes().to_vec());
         }
-        let mut named = vec![];
-        for descriptor in descriptors {
-            for name in names {
-                let mut descriptor = descriptor.clone();
-                let tag = name.tag().unwrap_or("latest").to_owned();
-                let annotations = &mut descriptor.annotations;
-                annotations.insert(REF_NAME.to_owned(), tag);
-                annotations.insert(FULL_NAME.to_owned(), name.to_string());
-                named.push(descriptor);
-            }
-            if names.is_empty() {
-                named.push(descriptor);
-            }
+        let entries = descriptors.iter();
+        let entries = entries.flat_map(|descriptor| named(descriptor, names));
+        Self {
+            entries: entries.collect(),
+            platforms,
         }
-        let index = Raw::new(Index::new(named)).bytes().to_vec();
-        Self { index, platforms }
+    }
+
+    /// `index.json`.
+    fn index(&self) -> Vec<u8> {
+        Raw::new(Index::new(self.entries.clone())).bytes().to_vec()
     }
 
     /// All documents that are blobs.
@@ -72,79 +67,17 @@ pub fn write_directory(
     images: &[Image],
     names: &[Reference],
 ) -> Result<(), LayoutError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| LayoutError::Io { path, source }
-    };
-    let write = |name: &str, content: &mut dyn Read| -> Result<(), LayoutError> {
-        let file = path.join(name);
-        let partial = path.join(format!("{name}.partial"));
-        let result = fill(&partial, content).and_then(|()| fs::rename(&partial, &file));
-        if result.is_err() {
-            let _ = fs::remove_file(&partial);
-        }
-        result.map_err(failed(&file))
-    };
-    let put = |digest: &Digest, content: &mut dyn Read| {
-        let name = blob_name(digest);
-        let folder = path.join("blobs").join(digest.algorithm().name());
-        fs::create_dir_all(&folder).map_err(failed(&folder))?;
-        write(&name, content)
-    };
+    let directory = LayoutDirectory::create(path)?;
     let documents = Documents::of(images, names);
     for layer in images.iter().flat_map(|image| &image.layers) {
-        let descriptor = layer.descriptor();
-        let there = fs::metadata(path.join(blob_name(&descriptor.digest)));
-        if !there.is_ok_and(|there| there.len() == descriptor.size) {
-            put(&descriptor.digest, &mut layer.open()?)?;
+        if !directory.has(layer.descriptor()) {
+            directory.put(layer.descriptor(), &mut layer.open()?)?;
         }
     }
     for document in documents.blobs(images) {
-        put(&Digest::sha256(document), &mut &document[..])?;
+        directory.put(&Descriptor::of("", document), &mut &document[..])?;
     }
-    let index = with_others(path, &documents.index, names);
-    write("oci-layout", &mut &LAYOUT[..])?;
-    write("index.json", &mut &index[..])
-}
-
-/// The new index and, behind its entries, what the index that is there lists under other names.
-fn with_others(path: &Path, new: &[u8], names: &[Reference]) -> Vec<u8> {
-    let parse = |bytes: &[u8]| serde_json::from_slice::<Index>(bytes).ok();
-    let before = fs::read(path.join("index.json")).ok();
-    let (Some(before), Some(mut index)) = (before.as_deref().and_then(parse), parse(new)) else {
-        return new.to_vec();
-    };
-    let full: HashSet<String> = names.iter().map(ToString::to_string).collect();
-    let tags: HashSet<&str> = names
-        .iter()
-        .map(|name| name.tag().unwrap_or("latest"))
-        .collect();
-    let stays = |descriptor: &Descriptor| {
-        let annotations = &descriptor.annotations;
-        match (annotations.get(FULL_NAME), annotations.get(REF_NAME)) {
-            (Some(name), _) => !full.contains(name),
-            (None, Some(tag)) => !tags.contains(tag.as_str()),
-            // Without a name there is one image in a layout: the last that was written.
-            (None, None) => false,
-        }
-    };
-    index
-        .manifests
-        .extend(before.manifests.into_iter().filter(stays));
-    Raw::new(index).bytes().to_vec()
-}
-
-fn fill(path: &Path, content: &mut dyn Read) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match content.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(read) => file.write_all(&buffer[..read])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    directory.list(&documents.entries, names)
 }
 
 /// Writes a layout as a tar archive. The same images always give the same archive.
@@ -199,7 +132,7 @@ pub(crate) fn add_layout<W: Write>(
             add(tar, &blob_name(&digest), size, &mut &document[..])?;
         }
     }
-    let index = &documents.index;
+    let index = documents.index();
     add(tar, "index.json", index.len() as u64, &mut &index[..])?;
     add(tar, "oci-layout", LAYOUT.len() as u64, &mut &LAYOUT[..])?;
     Ok(())

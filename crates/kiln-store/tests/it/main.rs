@@ -10,6 +10,7 @@ mod export;
 mod faults;
 mod fixture;
 mod formats;
+mod layout_put;
 mod names;
 mod snapshot;
 mod snapshot_diff;
