@@ -72,7 +72,8 @@ impl<W: Write> LayoutArchive<W> {
         } else {
             add(&mut written.tar, &name, descriptor.size, &mut content)?;
             // The archive takes as many bytes as were announced; the verdict comes at the end.
-            content.read(&mut [0])?;
+            let beyond = content.read(&mut [0])?;
+            debug_assert_eq!(beyond, 0, "because more than was announced is an error");
         }
         written.digests.insert(digest);
         Ok(())
