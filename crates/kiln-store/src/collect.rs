@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
-use kiln_oci::{Digest, Document};
+use kiln_oci::{Descriptor, Digest, Document, media_type};
 
 use crate::disk::{self, disk_usage};
 use crate::error::StoreError;
@@ -302,15 +302,17 @@ impl Store {
     fn needed(&self) -> Result<HashSet<Digest>, StoreError> {
         let mut needed = HashSet::new();
         let references = self.references()?.into_iter();
-        let mut pending: Vec<Digest> = references.map(|known| known.descriptor.digest).collect();
-        while let Some(digest) = pending.pop() {
-            if !needed.insert(digest) || !self.has_blob(&digest)? {
+        let mut pending: Vec<Descriptor> = references.map(|known| known.descriptor).collect();
+        while let Some(descriptor) = pending.pop() {
+            let digest = descriptor.digest;
+            let kind = descriptor.media_type.as_str();
+            // An index may list content of any kind.
+            let is_document = media_type::is_manifest(kind) || media_type::is_index(kind);
+            if !needed.insert(digest) || !is_document || !self.has_blob(&digest)? {
                 continue;
             }
             match self.document(&digest)? {
-                Document::Index(index) => {
-                    pending.extend(index.manifests.iter().map(|manifest| manifest.digest));
-                }
+                Document::Index(index) => pending.extend(index.manifests),
                 Document::Manifest(manifest) => {
                     needed.insert(manifest.config.digest);
                     needed.extend(manifest.layers.iter().map(|layer| layer.digest));

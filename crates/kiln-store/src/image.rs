@@ -11,6 +11,7 @@ use kiln_oci::{
 
 use crate::blob::ReadAt;
 use crate::error::StoreError;
+use crate::layout::ATTESTATION;
 use crate::lease::Lease;
 use crate::store::Store;
 
@@ -131,7 +132,8 @@ impl Store {
         })
     }
 
-    /// The manifests that a descriptor leads to: itself, or those of an index that are here.
+    /// The images that a descriptor leads to: itself, or those of an index that are here. Attestations
+    /// and other artifacts that an index lists beside its images are passed over.
     pub(crate) fn manifests_of(
         &self,
         descriptor: &Descriptor,
@@ -140,11 +142,18 @@ impl Store {
         let mut pending = vec![descriptor.clone()];
         let mut seen = std::collections::HashSet::new();
         while let Some(descriptor) = pending.pop() {
-            if !seen.insert(descriptor.digest) {
+            let kind = descriptor.media_type.as_str();
+            let is_document = media_type::is_manifest(kind) || media_type::is_index(kind);
+            if !seen.insert(descriptor.digest) || !is_document {
                 continue;
             }
             match self.document(&descriptor.digest)? {
-                Document::Manifest(_) => manifests.push(descriptor),
+                Document::Manifest(manifest) => {
+                    let is_attestation = descriptor.annotations.contains_key(ATTESTATION);
+                    if !is_attestation && Self::is_image(&manifest) {
+                        manifests.push(descriptor);
+                    }
+                }
                 Document::Index(index) => {
                     for inner in index.manifests.into_iter().rev() {
                         if self.has_blob(&inner.digest)? {
@@ -220,12 +229,34 @@ impl Store {
             self.publish_hashed(lease, writer, digest)?;
             return self.keep_index(&Arc::new(index));
         }
+        self.put_blob(lease, layer.descriptor(), &mut content)
+    }
+
+    /// Copies content of any kind, unless it is here. It becomes visible when it is whole and is what
+    /// `descriptor` says.
+    ///
+    /// # Errors
+    /// If it is not, cannot be read, or cannot be written.
+    pub fn put_blob(
+        &self,
+        lease: &Lease,
+        descriptor: &Descriptor,
+        content: &mut dyn Read,
+    ) -> Result<(), StoreError> {
+        let digest = descriptor.digest;
+        lease.hold_blob(&digest)?;
+        if self.has_blob(&digest)? {
+            return Ok(());
+        }
         let mut writer = self.blob_writer_for(lease, &digest)?;
         let mut buffer = vec![0; BUFFER];
         loop {
             let read = match content.read(&mut buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => read.map_err(|error| unreadable(error.into()))?,
+                read => read.map_err(|error| StoreError::Content {
+                    digest,
+                    source: error.into(),
+                })?,
             };
             if read == 0 {
                 break;
@@ -234,6 +265,13 @@ impl Store {
             written.map_err(StoreError::io("write", self.blob_path(&digest)))?;
         }
         writer.commit(Some(&digest)).map(drop)
+    }
+
+    /// Whether `manifest` describes an image, and not an attestation or another artifact.
+    fn is_image(manifest: &Manifest) -> bool {
+        let config = manifest.config.media_type.as_str();
+        matches!(config, media_type::OCI_CONFIG | media_type::DOCKER_CONFIG)
+            && manifest.artifact_type.is_none()
     }
 }
 

@@ -30,7 +30,7 @@ pub use write::{write_directory, write_tar};
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const FULL_NAME: &str = "io.containerd.image.name";
 /// On the manifests that BuildKit puts beside images.
-const ATTESTATION: &str = "vnd.docker.reference.type";
+pub(crate) const ATTESTATION: &str = "vnd.docker.reference.type";
 
 /// How deep indexes may nest. The specification sets no bound, and nobody writes more than two.
 const MAX_DEPTH: usize = 8;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 #![allow(clippy::print_stderr, reason = "tests say what they could not check")]
 
+mod artifacts;
 mod collect;
 mod content;
 mod crash;
