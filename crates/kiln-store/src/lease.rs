@@ -26,7 +26,7 @@ use crate::store::is_missing;
 #[derive(Debug)]
 pub struct Lease {
     /// Locked as long as the lease lives.
-    file: File,
+    list: FileLock,
     path: PathBuf,
     root: PathBuf,
     work: PathBuf,
@@ -56,12 +56,11 @@ impl Lease {
         let id = format!("{}-{}-{number}", std::process::id(), now.as_nanos());
         let path = root.join("leases").join(&id);
         let file = File::create_new(&path).map_err(StoreError::io("create", &path))?;
-        file.try_lock()
-            .map_err(|error| StoreError::io("lock", &path)(error.into()))?;
+        let list = FileLock::own(file).map_err(StoreError::io("lock", &path))?;
         let work = root.join("work").join(&id);
         fs::create_dir(&work).map_err(StoreError::io("create", &work))?;
         Ok(Self {
-            file,
+            list,
             path,
             root: root.to_owned(),
             work,
@@ -101,8 +100,8 @@ impl Lease {
         }
         let _shared = FileLock::shared(&lock_path(&self.root))?;
         let lines: String = new.iter().map(|digest| format!("{digest}\n")).collect();
-        (&self.file)
-            .write_all(lines.as_bytes())
+        let mut list = self.list.file();
+        list.write_all(lines.as_bytes())
             .map_err(StoreError::io("write", &self.path))?;
         for digest in &new {
             touch(&crate::blob::path_of(&self.root, digest));
@@ -190,7 +189,7 @@ pub(crate) fn clean_dead(root: &Path) -> Result<(), StoreError> {
                 Err(error) if is_missing(&error) => continue,
                 Err(error) => return Err(StoreError::io("open", &path)(error)),
             };
-            if let Some(lock) = FileLock::try_on(file, &path)? {
+            if let Ok(lock) = FileLock::try_own(file).map_err(StoreError::io("lock", &path))? {
                 dead.push((path, lock));
             }
         }

@@ -1,13 +1,18 @@
 //! File locks. They are the kernel's, so they end with whoever holds them, however that ends.
+//!
+//! A lock belongs to the open file, not to the descriptor: a process that another thread forks at
+//! this moment has a copy of every descriptor until it executes its program, and so has every lock.
+//! Closing the file is therefore not enough. [`FileLock`] unlocks, which counts for all copies.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::Path;
 
 use crate::error::StoreError;
 
-/// A lock that is held until dropped.
+/// An open file with a lock on it, which ends when the value is dropped.
 #[derive(Debug)]
-pub(crate) struct FileLock(#[expect(dead_code, reason = "held for its lock")] File);
+pub(crate) struct FileLock(File);
 
 fn open(path: &Path) -> Result<File, StoreError> {
     let file = File::options()
@@ -19,32 +24,100 @@ fn open(path: &Path) -> Result<File, StoreError> {
     file.map_err(StoreError::io("open", path))
 }
 
+/// Waits as often as a signal interrupts it.
+fn patiently(mut wait: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match wait() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 impl FileLock {
     /// Waits for a lock that others may share. The file is made if it is not there.
     pub(crate) fn shared(path: &Path) -> Result<Self, StoreError> {
-        let file = open(path)?;
-        file.lock_shared().map_err(StoreError::io("lock", path))?;
-        Ok(Self(file))
+        Self::share(open(path)?).map_err(StoreError::io("lock", path))
     }
 
     /// Waits for a lock that nobody shares. The file is made if it is not there.
     pub(crate) fn exclusive(path: &Path) -> Result<Self, StoreError> {
-        let file = open(path)?;
-        file.lock().map_err(StoreError::io("lock", path))?;
+        Self::own(open(path)?).map_err(StoreError::io("lock", path))
+    }
+
+    /// Takes the lock alone if nobody has it. The file is made if it is not there.
+    pub(crate) fn try_exclusive(path: &Path) -> Result<Option<Self>, StoreError> {
+        let taken = Self::try_own(open(path)?);
+        Ok(taken.map_err(StoreError::io("lock", path))?.ok())
+    }
+
+    /// Waits until an open file's lock can be shared.
+    pub(crate) fn share(file: File) -> io::Result<Self> {
+        patiently(|| file.lock_shared())?;
         Ok(Self(file))
     }
 
-    /// Takes the lock alone if nobody has it.
-    pub(crate) fn try_exclusive(path: &Path) -> Result<Option<Self>, StoreError> {
-        Self::try_on(open(path)?, path)
+    /// Waits until an open file's lock can be had alone.
+    pub(crate) fn own(file: File) -> io::Result<Self> {
+        patiently(|| file.lock())?;
+        Ok(Self(file))
     }
 
-    /// Takes the lock of an open file alone if nobody has it.
-    pub(crate) fn try_on(file: File, path: &Path) -> Result<Option<Self>, StoreError> {
+    /// Takes an open file's lock alone; gives the file back when somebody has it.
+    pub(crate) fn try_own(file: File) -> io::Result<Result<Self, File>> {
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
+            Ok(()) => Ok(Ok(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(Err(file)),
+            Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// The file.
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl FileLock {
+    /// From now on the lock is shared. Others may have had it alone in between.
+    pub(crate) fn become_shared(&self) -> io::Result<()> {
+        patiently(|| self.0.lock_shared())
+    }
+
+    /// Makes a lock that may be shared one that is not. When others have it, too, the answer is
+    /// `false` and the lock is lost.
+    pub(crate) fn try_become_sole(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // It cannot fail for a file that is open; and the lock ends with the last copy at any rate.
+        let _ = self.0.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_ends_with_its_value_though_a_copy_of_the_file_lives_on() {
+        let scratch = kiln_testkit::TempDir::new();
+        let path = scratch.join("lock");
+        let held = FileLock::exclusive(&path).unwrap();
+        // What a forked process has until it executes its program.
+        let copy = held.file().try_clone().unwrap();
+        assert!(FileLock::try_exclusive(&path).unwrap().is_none());
+        drop(held);
+        let again = FileLock::try_exclusive(&path).unwrap();
+        assert!(again.is_some(), "the copy keeps the lock");
+        drop(copy);
     }
 }

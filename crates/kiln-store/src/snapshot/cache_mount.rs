@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use kiln_oci::Digest;
-use rustix::fs::{AtFlags, CWD, FlockOperation, Gid, Uid, chownat, flock};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, CWD, Gid, Uid, chownat};
 
 use super::error::SnapshotError;
 use super::measure::disk_usage;
 use super::seed;
-use super::shelf::{is_still_at, lock, remove_tree};
+use super::shelf::{is_still_at, remove_tree};
+use crate::lock::FileLock;
 
 /// Who may use a cache at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Default for CacheMountOptions<'_> {
 #[derive(Debug)]
 pub struct CacheMount {
     dir: PathBuf,
-    lock: File,
+    lock: FileLock,
 }
 
 impl CacheMount {
@@ -78,7 +78,7 @@ impl CacheMount {
 impl Drop for CacheMount {
     fn drop(&mut self) {
         // The time of the last use; without it the cache only looks older.
-        let _ = self.lock.set_modified(SystemTime::now());
+        let _ = self.lock.file().set_modified(SystemTime::now());
     }
 }
 
@@ -135,7 +135,8 @@ impl CacheMounts {
                 continue;
             }
             if options.sharing == CacheSharing::Shared {
-                relock(&place, number, &lock, FlockOperation::LockShared)?;
+                let failed = SnapshotError::io("lock", lock_path(&place, number));
+                lock.become_shared().map_err(failed)?;
             }
             if fs::symlink_metadata(&dir).is_ok() {
                 return Ok(CacheMount { dir, lock });
@@ -213,7 +214,7 @@ fn name_of(id: &str) -> Result<String, SnapshotError> {
 
 /// Finds a copy and locks it alone if it is not there yet or `sharing` wants it so, shared
 /// otherwise. Nothing when the cache was removed meanwhile.
-fn acquire(place: &Path, sharing: CacheSharing) -> Result<Option<(u32, File)>, SnapshotError> {
+fn acquire(place: &Path, sharing: CacheSharing) -> Result<Option<(u32, FileLock)>, SnapshotError> {
     for number in 0.. {
         let path = lock_path(place, number);
         let open = File::options()
@@ -227,21 +228,21 @@ fn acquire(place: &Path, sharing: CacheSharing) -> Result<Option<(u32, File)>, S
             Err(error) => return Err(SnapshotError::io("open", path)(error)),
         };
         let is_made = place.join(number.to_string()).join("fs").exists();
-        match sharing {
-            CacheSharing::Private => match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Err(Errno::WOULDBLOCK) => continue,
-                result => result.map_err(SnapshotError::io("lock", &path))?,
+        let failed = || SnapshotError::io("lock", &path);
+        let lock = match sharing {
+            CacheSharing::Private => match FileLock::try_own(file).map_err(failed())? {
+                Ok(lock) => lock,
+                Err(_) => continue,
             },
-            CacheSharing::Shared => {
-                let alone = FlockOperation::NonBlockingLockExclusive;
+            CacheSharing::Shared if is_made => FileLock::share(file).map_err(failed())?,
+            CacheSharing::Shared => match FileLock::try_own(file).map_err(failed())? {
+                Ok(lock) => lock,
                 // Who makes the copy at this moment shares it as soon as it is there.
-                if is_made || flock(&file, alone).is_err() {
-                    lock(&file, FlockOperation::LockShared, &path)?;
-                }
-            }
-            CacheSharing::Locked => lock(&file, FlockOperation::LockExclusive, &path)?,
-        }
-        return Ok(is_still_at(&file, &path).then_some((number, file)));
+                Err(file) => FileLock::share(file).map_err(failed())?,
+            },
+            CacheSharing::Locked => FileLock::own(file).map_err(failed())?,
+        };
+        return Ok(is_still_at(lock.file(), &path).then_some((number, lock)));
     }
     Ok(None)
 }
@@ -250,26 +251,19 @@ fn lock_path(place: &Path, number: u32) -> PathBuf {
     place.join(format!("{number}.lock"))
 }
 
-fn relock(
-    place: &Path,
-    number: u32,
-    file: &File,
-    operation: FlockOperation,
-) -> Result<(), SnapshotError> {
-    lock(file, operation, &lock_path(place, number))
-}
-
 /// Makes a copy, whose `lock` is held alone. A seed is copied aside first, so that a step which is
 /// killed leaves no half of it. Nothing is done, and `false` the answer, when the lock is only
 /// shared because the copy was there a moment ago.
 fn create(
     copy: &Path,
-    lock: &File,
+    lock: &FileLock,
     options: &CacheMountOptions<'_>,
 ) -> Result<bool, SnapshotError> {
-    match flock(lock, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => return Ok(false),
-        result => result.map_err(SnapshotError::io("lock", copy))?,
+    if !lock
+        .try_become_sole()
+        .map_err(SnapshotError::io("lock", copy))?
+    {
+        return Ok(false);
     }
     let (dir, new) = (copy.join("fs"), copy.join("new"));
     if dir.exists() {
@@ -296,16 +290,15 @@ fn is_lock(path: &Path) -> bool {
 }
 
 /// Holds all locks alone; nothing when one of them is in use.
-fn hold_all(locks: &[PathBuf]) -> Result<Option<Vec<File>>, SnapshotError> {
+fn hold_all(locks: &[PathBuf]) -> Result<Option<Vec<FileLock>>, SnapshotError> {
     let mut held = Vec::with_capacity(locks.len());
     for path in locks {
         let Ok(file) = File::open(path) else {
             continue;
         };
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => held.push(file),
-            Err(Errno::WOULDBLOCK) => return Ok(None),
-            Err(errno) => return Err(SnapshotError::io("lock", path)(errno)),
+        match FileLock::try_own(file).map_err(SnapshotError::io("lock", path))? {
+            Ok(lock) => held.push(lock),
+            Err(_) => return Ok(None),
         }
     }
     Ok(Some(held))

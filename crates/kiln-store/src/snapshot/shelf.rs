@@ -17,19 +17,16 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
-
 use super::error::SnapshotError;
 use super::key::Key;
 use super::measure::disk_usage;
+use crate::lock::FileLock;
 
 /// A finished snapshot, which cannot be removed as long as this value lives.
 #[derive(Debug)]
 pub struct Snapshot {
     path: PathBuf,
-    /// Holds the shared lock.
-    _done: File,
+    _shared: FileLock,
 }
 
 impl Snapshot {
@@ -72,14 +69,15 @@ impl Shelf {
     pub(super) fn find(&self, key: &Key) -> Result<Option<Snapshot>, SnapshotError> {
         let place = self.place(key);
         let path = place.join("done");
-        let mut done = match File::open(&path) {
+        let done = match File::open(&path) {
             Ok(done) => done,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(SnapshotError::io("open", path)(error)),
         };
         // Only held for long by others who use it, too; or for a moment by one who removes it.
-        lock(&done, FlockOperation::LockShared, &path)?;
-        if !is_still_at(&done, &path) {
+        let shared = FileLock::share(done).map_err(SnapshotError::io("lock", &path))?;
+        let mut done = shared.file();
+        if !is_still_at(done, &path) {
             return Ok(None);
         }
         let mut text = String::new();
@@ -92,7 +90,7 @@ impl Shelf {
         let _ = done.set_modified(SystemTime::now());
         Ok(Some(Snapshot {
             path: place.join("fs"),
-            _done: done,
+            _shared: shared,
         }))
     }
 
@@ -135,10 +133,10 @@ impl Shelf {
                 .write(true)
                 .open(&path);
             let file = open.map_err(SnapshotError::io("open", &path))?;
-            lock(&file, FlockOperation::LockExclusive, &path)?;
+            let lock = FileLock::own(file).map_err(SnapshotError::io("lock", &path))?;
             // The one before removed the file when it was done.
-            if is_still_at(&file, &path) {
-                return Ok(KeyLock { path, _file: file });
+            if is_still_at(lock.file(), &path) {
+                return Ok(KeyLock { path, _lock: lock });
             }
         }
     }
@@ -151,9 +149,7 @@ impl Shelf {
             let done = place.join("done");
             let last_used = fs::metadata(&done).and_then(|metadata| metadata.modified());
             let in_use = match File::open(&done) {
-                Ok(file) => {
-                    flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
-                }
+                Ok(file) => matches!(FileLock::try_own(file), Ok(Err(_))),
                 Err(_) => false,
             };
             all.push(SnapshotInfo {
@@ -186,14 +182,13 @@ impl Shelf {
     pub(super) fn remove(&self, key: &Key, away: &Path) -> Result<bool, SnapshotError> {
         let _lock = self.lock(key)?;
         let place = self.place(key);
-        let held = File::open(place.join("done"));
-        if let Ok(done) = &held {
-            match flock(done, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(Errno::WOULDBLOCK) => return Ok(false),
-                Err(errno) => return Err(SnapshotError::io("lock", place)(errno)),
-            }
-        }
+        let held = match File::open(place.join("done")) {
+            Ok(done) => match FileLock::try_own(done).map_err(SnapshotError::io("lock", &place))? {
+                Ok(lock) => Some(lock),
+                Err(_) => return Ok(false),
+            },
+            Err(_) => None,
+        };
         match fs::rename(&place, away) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -233,27 +228,13 @@ impl Shelf {
 #[derive(Debug)]
 pub(super) struct KeyLock {
     path: PathBuf,
-    _file: File,
+    _lock: FileLock,
 }
 
 impl Drop for KeyLock {
     fn drop(&mut self) {
         // While the lock is held: who waits for it sees that the file is gone and makes a new one.
         let _ = fs::remove_file(&self.path);
-    }
-}
-
-pub(super) fn lock(
-    file: &File,
-    operation: FlockOperation,
-    path: &Path,
-) -> Result<(), SnapshotError> {
-    loop {
-        match flock(file, operation) {
-            Ok(()) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(SnapshotError::io("lock", path)(errno)),
-        }
     }
 }
 
