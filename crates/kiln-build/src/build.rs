@@ -4,6 +4,7 @@
 //! independent stages run side by side without a scheduler. How many of them *work* at once is bounded
 //! by places, which nobody holds while waiting.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, PoisonError};
@@ -22,7 +23,7 @@ use crate::options::{BuildContext, BuildOptions};
 use crate::output::{BuiltImage, write_image};
 use crate::slots::{Places, Slot};
 use crate::stage::{self, Finished, Shared};
-use crate::state::{State, Trees};
+use crate::state::{Made, State, Trees};
 
 /// What a build made. Its content cannot be collected while this value lives; give it a name in the store
 /// before dropping it, or export it.
@@ -32,6 +33,8 @@ pub struct Built {
     pub descriptor: Descriptor,
     /// The images, in the order of the platforms asked for.
     pub images: Vec<BuiltImage>,
+    /// What the steps of this build made, by their keys, whether they were done now or before.
+    pub steps: BTreeMap<Digest, Made>,
     /// Keeps the content.
     pub lease: Arc<Lease>,
 }
@@ -89,6 +92,7 @@ pub fn build(
     Ok(Built {
         descriptor,
         images,
+        steps: in_flight.into_used(),
         lease,
     })
 }

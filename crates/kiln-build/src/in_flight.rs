@@ -1,15 +1,18 @@
 //! Steps of one build that have the same key: the second waits for the first and takes its result.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use kiln_oci::Digest;
 
-/// The keys that are being worked on, and those that this build has made.
+use crate::state::Made;
+
+/// The keys that are being worked on, those that this build has made, and the results that it used.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     busy: Mutex<HashMap<Digest, Arc<Turn>>>,
     made: Mutex<HashSet<Digest>>,
+    used: Mutex<BTreeMap<Digest, Made>>,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +44,19 @@ impl InFlight {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key);
+    }
+
+    /// The result for `key` is part of this build, made here or found.
+    pub(crate) fn used(&self, key: Digest, made: Made) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(key, made);
+    }
+
+    /// All results that are part of this build, by their keys.
+    pub(crate) fn into_used(self) -> BTreeMap<Digest, Made> {
+        self.used
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this build has made the result for `key`.

@@ -37,6 +37,8 @@ pub use event::{Event, Observer, Silent, StepId};
 pub use files::ReadError;
 pub use options::{
     BaseResolver, BuildContext, BuildOptions, CacheUse, ContextSource, Entitlement, Reproducible,
+    StepCache,
 };
 pub use output::BuiltImage;
 pub use stage::Kept;
+pub use state::Made;

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use kiln_oci::{Image, Platform, SourceError};
+use kiln_oci::{Digest, Image, Platform, SourceError};
 use kiln_run::sandbox::{Network, Rlimit};
-use kiln_store::Store;
+use kiln_store::{Lease, Store};
 
 use crate::cancel::Cancel;
 use crate::event::Observer;
+use crate::state::Made;
 
 /// How to build.
 #[derive(Debug, Clone)]
@@ -128,6 +129,20 @@ pub trait BaseResolver: Sync {
     fn resolve(&self, name: &str, platform: &Platform) -> Result<Image, SourceError>;
 }
 
+/// Results of earlier builds that are kept elsewhere: in a registry, in a directory.
+pub trait StepCache: Sync {
+    /// What the step with this key made, if that is known there. Its layer is in the store when this
+    /// returns, held by `lease`.
+    ///
+    /// # Errors
+    /// If the result is known but cannot be had. The step is then done anew.
+    fn fetch(
+        &self,
+        key: &Digest,
+        lease: &Lease,
+    ) -> Result<Option<Made>, Box<dyn std::error::Error + Send + Sync>>;
+}
+
 /// What a build needs.
 #[derive(Clone, Copy)]
 pub struct BuildContext<'a> {
@@ -141,6 +156,8 @@ pub struct BuildContext<'a> {
     pub named: &'a BTreeMap<String, ContextSource>,
     /// Where base images come from.
     pub resolver: &'a dyn BaseResolver,
+    /// Where results are looked for that the store does not have.
+    pub step_cache: Option<&'a dyn StepCache>,
     /// For ADD with a URL.
     pub client: &'a kiln_fetch::Client,
     /// Who watches.

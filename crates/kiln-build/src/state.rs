@@ -35,13 +35,13 @@ pub(crate) struct State {
 
 /// What a step made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Made {
+pub struct Made {
     /// Digest of the layer.
-    pub(crate) diff_id: Digest,
+    pub diff_id: Digest,
     /// Bytes of its uncompressed archive.
-    pub(crate) size: u64,
+    pub size: u64,
     /// When it was made, in seconds since 1970.
-    pub(crate) created: i64,
+    pub created: i64,
 }
 
 impl Made {

@@ -378,15 +378,47 @@ impl Shared<'_, '_> {
         if !may_use_cache && !self.in_flight.made_here(key) {
             return Ok(None);
         }
-        let Some(bytes) = self.build.store.cache_get(STEPS, key)? else {
-            return Ok(None);
+        let made = match self.layer_at_hand(key)? {
+            Some(made) => Some(made),
+            None => self.layer_from_elsewhere(key)?,
         };
-        let Some(made) = Made::parse(&bytes) else {
+        if let Some(made) = made {
+            self.in_flight.used(*key, made);
+        }
+        Ok(made)
+    }
+
+    fn layer_at_hand(&self, key: &Digest) -> Result<Option<Made>, StepError> {
+        let store = self.build.store;
+        let bytes = store.cache_get(STEPS, key)?;
+        let Some(made) = bytes.and_then(|bytes| Made::parse(&bytes)) else {
             return Ok(None);
         };
         // Held before it is looked for: a prune that runs beside cannot take it in between.
         self.lease.hold_blob(&made.diff_id)?;
-        Ok(self.build.store.has_blob(&made.diff_id)?.then_some(made))
+        Ok(store.has_blob(&made.diff_id)?.then_some(made))
+    }
+
+    /// A cache that fails costs time, not the build.
+    fn layer_from_elsewhere(&self, key: &Digest) -> Result<Option<Made>, StepError> {
+        let Some(cache) = self.build.step_cache else {
+            return Ok(None);
+        };
+        let made = match cache.fetch(key, self.lease) {
+            Ok(made) => made,
+            Err(error) => {
+                let message = format!("a result in the cache cannot be used: {error}");
+                self.build
+                    .observer
+                    .event(&Event::Warning { message: &message });
+                None
+            }
+        };
+        if let Some(made) = made {
+            let text = made.to_text();
+            self.build.store.cache_put(STEPS, key, text.as_bytes())?;
+        }
+        Ok(made)
     }
 
     fn remember_layer(
@@ -402,6 +434,7 @@ impl Shared<'_, '_> {
             created,
         };
         self.in_flight.remember(*key);
+        self.in_flight.used(*key, made);
         self.build
             .store
             .cache_put(STEPS, key, made.to_text().as_bytes())?;

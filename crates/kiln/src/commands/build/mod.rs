@@ -149,6 +149,7 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
         ignore: inputs.ignore.as_deref(),
         named: &inputs.named,
         resolver: &resolver,
+        step_cache: None,
         client: &client,
         observer: &*display,
         cancel: &cancel,
