@@ -15,43 +15,12 @@ use std::path::PathBuf;
 
 use kiln_oci::{Descriptor, Digest, Document, media_type};
 
-use crate::disk::{self, disk_usage};
+use crate::disk;
 use crate::error::StoreError;
 use crate::lease::{self, Lease};
 use crate::lock::FileLock;
 use crate::reserve;
 use crate::store::{Store, is_missing, now};
-
-/// Bytes on disk by what they are for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Content of images with a name.
-    pub images: u64,
-    /// Other blobs: results of build steps, and other forms of images' layers.
-    pub build_cache: u64,
-    /// Unpacked layers.
-    pub snapshots: u64,
-    /// Directories of `RUN --mount=type=cache`.
-    pub cache_mounts: u64,
-    /// The two databases with their logs.
-    pub databases: u64,
-    /// Scratch files of running kilns, and the room that is kept for pruning a full disk.
-    pub scratch: u64,
-}
-
-impl Usage {
-    /// All of it.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.images + self.reclaimable() + self.databases + self.scratch
-    }
-
-    /// What a prune without a cap would free, if nothing of it is in use.
-    #[must_use]
-    pub fn reclaimable(&self) -> u64 {
-        self.build_cache + self.snapshots + self.cache_mounts
-    }
-}
 
 /// How much to remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,36 +75,6 @@ struct Quiet {
 }
 
 impl Store {
-    /// What the store takes on disk.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn usage(&self) -> Result<Usage, StoreError> {
-        let needed = self.needed()?;
-        let mut usage = Usage::default();
-        for (digest, path) in self.blobs()? {
-            let Some((bytes, _)) = disk::size_and_use(&path)? else {
-                continue;
-            };
-            if needed.contains(&digest) {
-                usage.images += bytes;
-            } else {
-                usage.build_cache += bytes;
-            }
-        }
-        let below = |name: &str| disk_usage(&self.root().join(name));
-        usage.snapshots = below("snapshots")?;
-        usage.cache_mounts = below("cache-mounts")?;
-        for name in ["refs.db", "cache.db"] {
-            for suffix in ["", "-wal", "-shm"] {
-                usage.databases += below(&format!("{name}{suffix}"))?;
-            }
-        }
-        usage.scratch = below("work")? + below("leases")?;
-        usage.scratch += disk_usage(&reserve::path(self.root()))?;
-        Ok(usage)
-    }
-
     /// Removes what can be made again until the store is within the cap.
     ///
     /// # Errors
@@ -167,11 +106,30 @@ impl Store {
         self.forget_removed(options)?;
         reserve::refill(self.root());
         pruned.remaining = self.usage()?.total();
-        if options.keep.is_some_and(|keep| pruned.remaining > keep) {
+        let databases = self.usage_of_databases()?;
+        // Records are worth more than a cap that is missed with or without them.
+        let is_within = |keep| pruned.remaining <= keep || pruned.remaining - databases > keep;
+        if !options.keep.is_none_or(is_within) {
             self.forget_all()?;
             pruned.remaining = self.usage()?.total();
         }
         Ok(pruned)
+    }
+
+    /// Removes what can be made again until the store takes no more than `keep` bytes on disk. When
+    /// it takes no more already, which is found out quickly, nothing is the answer.
+    ///
+    /// # Errors
+    /// If the store cannot be read or changed.
+    pub fn hold_cap(&self, keep: u64) -> Result<Option<Pruned>, StoreError> {
+        if self.total()? <= keep {
+            return Ok(None);
+        }
+        let options = PruneOptions {
+            keep: Some(keep),
+            ..PruneOptions::default()
+        };
+        self.prune(&options).map(Some)
     }
 
     /// What a prune would do if it came now.
@@ -299,7 +257,7 @@ impl Store {
 
     /// Everything that images with a name consist of. An index that names images which are not here
     /// needs nothing of them.
-    fn needed(&self) -> Result<HashSet<Digest>, StoreError> {
+    pub(crate) fn needed(&self) -> Result<HashSet<Digest>, StoreError> {
         let mut needed = HashSet::new();
         let references = self.references()?.into_iter();
         let mut pending: Vec<Descriptor> = references.map(|known| known.descriptor).collect();

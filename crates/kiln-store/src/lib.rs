@@ -41,12 +41,13 @@ pub mod snapshot;
 #[cfg(target_os = "linux")]
 mod snapshots;
 mod store;
+mod usage;
 mod verify;
 #[cfg(target_os = "linux")]
 pub mod walk;
 
 pub use blob::BlobWriter;
-pub use collect::{PruneOptions, Pruned, Usage};
+pub use collect::{PruneOptions, Pruned};
 pub use error::{LayerIndexError, StoreError};
 pub use lease::Lease;
 pub use refs::StoredReference;
@@ -55,3 +56,4 @@ pub use snapshot::{
     CacheMount, CacheMountOptions, CacheSharing, CommitOptions, SnapshotError, Upper,
 };
 pub use store::{Store, StoreOptions};
+pub use usage::Usage;

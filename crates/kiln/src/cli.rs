@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::cap;
 use crate::commands;
+use crate::configuration::Configuration;
 use crate::environment::Environment;
 use crate::rootless;
 use crate::ui::report::Report;
@@ -58,6 +60,21 @@ impl Command {
             _ => false,
         }
     }
+
+    /// Whether the store may be larger afterwards, or have more that can go, so that its cap must be
+    /// looked after. So it is with every command that does not say otherwise here.
+    fn changes_store(&self) -> bool {
+        match self {
+            Self::Build(args) => !args.check,
+            Self::Images(_)
+            | Self::Inspect(_)
+            | Self::History(_)
+            | Self::Df(_)
+            | Self::Prune(_) => false,
+            Self::Verify(_) | Self::Doctor(_) | Self::Completions(_) => false,
+            _ => true,
+        }
+    }
 }
 
 /// The structure behind `--help`, for completions.
@@ -69,29 +86,45 @@ pub(crate) fn command() -> clap::Command {
 pub(crate) fn run() -> Result<ExitCode, Report> {
     let cli = Cli::parse();
     let environment = Environment::read(cli.home)?;
-    let namespace = match cli.command.needs_namespace() {
-        true => rootless::enter()?,
-        false => None,
+    let configuration = Configuration::read(&environment)?;
+    let has_cap = configuration.store.keep.is_some() && cli.command.changes_store();
+    let namespace = if cli.command.needs_namespace() {
+        rootless::enter()?
+    } else if has_cap {
+        // Snapshots of other owners can only be removed from inside. All else goes without.
+        rootless::enter().unwrap_or_default()
+    } else {
+        None
     };
     let context = commands::Context {
         environment,
+        configuration,
         namespace,
     };
-    match cli.command {
-        Command::Build(args) => commands::build::build(&context, &args),
-        Command::Run(args) => commands::run::run(&context, &args),
-        Command::Images(args) => commands::images::images(&context, &args),
-        Command::Inspect(args) => commands::inspect::inspect(&context, &args),
-        Command::History(args) => commands::history::history(&context, &args),
-        Command::Tag(args) => commands::tag::tag(&context, &args),
-        Command::Rmi(args) => commands::rmi::rmi(&context, &args),
-        Command::Save(args) => commands::save::save(&context, &args),
-        Command::Load(args) => commands::load::load(&context, &args),
-        Command::Import(args) => commands::import::import(&context, &args),
-        Command::Df(args) => commands::df::df(&context, &args),
-        Command::Prune(args) => commands::prune::prune(&context, &args),
-        Command::Verify(args) => commands::verify::verify(&context, &args),
-        Command::Doctor(args) => commands::doctor::doctor(&context, &args),
+    let result = dispatch(&context, cli.command);
+    let is_interrupted = matches!(&result, Err(report) if report.is_interrupted());
+    if has_cap && !is_interrupted {
+        cap::hold(&context);
+    }
+    result
+}
+
+fn dispatch(context: &commands::Context, command: Command) -> Result<ExitCode, Report> {
+    match command {
+        Command::Build(args) => commands::build::build(context, &args),
+        Command::Run(args) => commands::run::run(context, &args),
+        Command::Images(args) => commands::images::images(context, &args),
+        Command::Inspect(args) => commands::inspect::inspect(context, &args),
+        Command::History(args) => commands::history::history(context, &args),
+        Command::Tag(args) => commands::tag::tag(context, &args),
+        Command::Rmi(args) => commands::rmi::rmi(context, &args),
+        Command::Save(args) => commands::save::save(context, &args),
+        Command::Load(args) => commands::load::load(context, &args),
+        Command::Import(args) => commands::import::import(context, &args),
+        Command::Df(args) => commands::df::df(context, &args),
+        Command::Prune(args) => commands::prune::prune(context, &args),
+        Command::Verify(args) => commands::verify::verify(context, &args),
+        Command::Doctor(args) => commands::doctor::doctor(context, &args),
         Command::Completions(args) => commands::completions::completions(&args),
     }
 }

@@ -16,6 +16,8 @@ use crate::ui::report::Report;
 pub(crate) struct Environment {
     /// The store's directory.
     pub(crate) home: PathBuf,
+    /// Where configuration is looked for; what a later file says wins.
+    pub(crate) configuration_files: Vec<PathBuf>,
     /// The working directory.
     pub(crate) directory: PathBuf,
     /// Whether standard error may be coloured.
@@ -34,8 +36,12 @@ impl Environment {
     /// Looks around. `home` is what `--home` said.
     pub(crate) fn read(home: Option<PathBuf>) -> Result<Self, Report> {
         let ca_file = path("SSL_CERT_FILE");
+        let home = home.map_or_else(|| default_home(path("HOME")), Ok)?;
+        let directories = configuration_directory(path("HOME"));
+        let directories = directories.iter().chain([&home]);
         Ok(Self {
-            home: home.map_or_else(|| default_home(path("HOME")), Ok)?,
+            configuration_files: directories.map(|path| path.join("config.toml")).collect(),
+            home,
             directory: std::env::current_dir().map_err(|error| {
                 Report::from(error).hint("the working directory may have been removed")
             })?,
@@ -79,6 +85,16 @@ fn default_home(user_home: Option<PathBuf>) -> Result<PathBuf, Report> {
         Report::new("there is no place for kiln's store: neither KILN_HOME nor HOME is set")
     })?;
     Ok(data.join("kiln"))
+}
+
+/// `$XDG_CONFIG_HOME/kiln`; without that variable `/etc/kiln` for root and `~/.config/kiln` for others.
+fn configuration_directory(user_home: Option<PathBuf>) -> Option<PathBuf> {
+    let own = path("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+    let own = own.map(|path| path.join("kiln"));
+    own.or_else(|| match rustix::process::geteuid().is_root() {
+        true => Some(PathBuf::from("/etc/kiln")),
+        false => user_home.map(|home| home.join(".config/kiln")),
+    })
 }
 
 fn text(name: &str) -> Option<String> {

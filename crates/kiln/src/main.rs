@@ -1,7 +1,9 @@
 //! kiln: one binary for the whole life of a container image.
 
+mod cap;
 mod cli;
 mod commands;
+mod configuration;
 mod environment;
 mod rootless;
 mod ui;

@@ -3,7 +3,8 @@
 //! A cache lies at `cache-mounts/KEY/N/fs`, where KEY is the digest of its id, because ids are paths
 //! and may be long, and N counts copies: `private` use takes the first copy that nobody has and makes
 //! one more if it must. `cache-mounts/KEY/N.lock` is held as long as a step uses the copy: shared
-//! for `shared`, alone for `locked` and `private`. Its time says when the copy was used last.
+//! for `shared`, alone for `locked` and `private`. Its time says when the copy was used last, and
+//! `cache-mounts/KEY/size` how much there was after that.
 
 use std::fs::{self, File};
 use std::io;
@@ -139,6 +140,8 @@ impl CacheMounts {
                 lock.become_shared().map_err(failed)?;
             }
             if fs::symlink_metadata(&dir).is_ok() {
+                // What was counted before does not hold any more, even if this process is killed.
+                let _ = lock.file().set_modified(SystemTime::now());
                 return Ok(CacheMount { dir, lock });
             }
         }
@@ -161,13 +164,18 @@ impl CacheMounts {
             let times = locks
                 .iter()
                 .filter_map(|lock| fs::metadata(lock).ok()?.modified().ok());
+            let last_used = times.max().unwrap_or(SystemTime::UNIX_EPOCH);
+            let in_use = hold_all(&locks)?.is_none();
             let name = place.file_name().unwrap_or_default();
             all.push(CacheMountInfo {
                 name: name.to_string_lossy().into_owned(),
                 id,
-                size: disk_usage(&place)?,
-                last_used: times.max().unwrap_or(SystemTime::UNIX_EPOCH),
-                in_use: hold_all(&locks)?.is_none(),
+                size: match in_use {
+                    true => disk_usage(&place)?,
+                    false => size_after(&place, last_used)?,
+                },
+                last_used,
+                in_use,
             });
         }
         all.sort_by(|a, b| a.id.cmp(&b.id));
@@ -282,6 +290,24 @@ fn create(
     fs::set_permissions(&new, mode).map_err(SnapshotError::io("set the mode of", &new))?;
     fs::rename(&new, &dir).map_err(SnapshotError::io("put in place", &dir))?;
     Ok(true)
+}
+
+/// Bytes that a cache takes which nobody uses since `last_used`. They are counted once for each use.
+fn size_after(place: &Path, last_used: SystemTime) -> Result<u64, SnapshotError> {
+    let note = place.join("size");
+    let since = last_used.duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.unwrap_or_default().as_nanos().to_string();
+    let known = fs::read_to_string(&note).unwrap_or_default();
+    if let Some((time, size)) = known.split_once(' ')
+        && time == since
+        && let Ok(size) = size.parse()
+    {
+        return Ok(size);
+    }
+    let size = disk_usage(place)?;
+    // Where nothing can be written it is counted again.
+    let _ = fs::write(note, format!("{since} {size}"));
+    Ok(size)
 }
 
 fn is_lock(path: &Path) -> bool {

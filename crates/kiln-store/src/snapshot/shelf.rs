@@ -154,7 +154,7 @@ impl Shelf {
             };
             all.push(SnapshotInfo {
                 name: key.as_str().to_owned(),
-                size: disk_usage(&place)?,
+                size: size_of(&place)?,
                 last_used: last_used.unwrap_or(SystemTime::UNIX_EPOCH),
                 in_use,
             });
@@ -236,6 +236,19 @@ impl Drop for KeyLock {
         // While the lock is held: who waits for it sees that the file is gone and makes a new one.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Bytes on the disk. A snapshot never changes, so they are counted once and written beside it.
+fn size_of(place: &Path) -> Result<u64, SnapshotError> {
+    let note = place.join("size");
+    let known = fs::read_to_string(&note).ok();
+    if let Some(size) = known.and_then(|text| text.parse().ok()) {
+        return Ok(size);
+    }
+    let size = disk_usage(place)?;
+    // Where nothing can be written it is counted again.
+    let _ = fs::write(note, size.to_string());
+    Ok(size)
 }
 
 pub(super) fn is_still_at(file: &File, path: &Path) -> bool {

@@ -222,3 +222,52 @@ fn compressed_forms_and_snapshots_and_caches_go_and_come_again() {
     assert_eq!(home.store.snapshot(&lease, chain).unwrap(), directories);
     assert!(directories.iter().all(|path| path.exists()));
 }
+
+#[test]
+fn sizes_are_counted_once_for_each_use() {
+    let home = Home::new();
+    put(&home.store, &image(), "app");
+    let stored = get(&home.store, "app");
+    let lease = home.store.lease().unwrap();
+    let chain = &stored.config.rootfs.diff_ids;
+    let directories = home.store.snapshot(&lease, chain).unwrap();
+    let options = CacheMountOptions::default();
+    let fill = |seed: u64| {
+        let mount = home.store.cache_mount("go", &options).unwrap();
+        fs::write(mount.dir().join(seed.to_string()), noise(seed, MIB)).unwrap();
+    };
+    fill(1);
+    let first = home.store.usage().unwrap();
+    assert!(first.cache_mounts >= MIB as u64);
+    // The count is a note beside the snapshot, which is believed: nothing walks it again.
+    let note = directories[0].with_file_name("size");
+    let counted: u64 = fs::read_to_string(&note).unwrap().parse().unwrap();
+    fs::write(&note, (counted + 5000).to_string()).unwrap();
+    let second = home.store.usage().unwrap();
+    assert_eq!(second.snapshots, first.snapshots + 5000);
+    // A broken note is none.
+    fs::write(&note, "").unwrap();
+    assert_eq!(home.store.usage().unwrap().snapshots, first.snapshots);
+    // What is used again is counted again, while it is used and afterwards.
+    fill(2);
+    let third = home.store.usage().unwrap();
+    assert!(third.cache_mounts >= first.cache_mounts + MIB as u64);
+    let mount = home.store.cache_mount("go", &options).unwrap();
+    fs::write(mount.dir().join("3"), noise(3, MIB)).unwrap();
+    let fourth = home.store.usage().unwrap();
+    assert!(fourth.cache_mounts >= third.cache_mounts + MIB as u64);
+}
+
+#[test]
+fn records_stay_when_a_cap_is_missed_without_them() {
+    let home = Home::new();
+    put(&home.store, &image(), "app");
+    let key = Digest::sha256(b"key");
+    home.store.cache_put("step", &key, b"value").unwrap();
+    let pruned = home.store.hold_cap(1).unwrap();
+    assert!(pruned.is_some_and(|pruned| pruned.remaining > 1));
+    let found = home.store.cache_get("step", &key).unwrap();
+    assert_eq!(found.as_deref(), Some(&b"value"[..]));
+    let total = home.store.usage().unwrap().total();
+    assert_eq!(home.store.hold_cap(total).unwrap(), None);
+}

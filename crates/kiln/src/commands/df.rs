@@ -19,6 +19,7 @@ pub(crate) struct DfArgs {
 pub(crate) fn df(context: &Context, args: &DfArgs) -> Result<ExitCode, Report> {
     let store = context.store()?;
     let usage = store.usage()?;
+    let keep = context.configuration.store.keep;
     let rows = [
         ("images", usage.images, false),
         ("build cache", usage.build_cache, true),
@@ -30,7 +31,7 @@ pub(crate) fn df(context: &Context, args: &DfArgs) -> Result<ExitCode, Report> {
         let value = json!({
             "images": usage.images, "build_cache": usage.build_cache, "snapshots": usage.snapshots,
             "cache_mounts": usage.cache_mounts, "databases": usage.databases,
-            "total": usage.total(), "reclaimable": usage.reclaimable(),
+            "total": usage.total(), "reclaimable": usage.reclaimable(), "keep": keep.map(|keep| keep.0),
         });
         format!("{value:#}\n")
     } else {
@@ -46,6 +47,8 @@ pub(crate) fn df(context: &Context, args: &DfArgs) -> Result<ExitCode, Report> {
         let total = [usage.total(), usage.reclaimable()].map(|bytes| Size(bytes).to_string());
         let [total, reclaimable] = total;
         table.row(vec!["total".to_owned(), total, reclaimable]);
+        let cap = keep.map_or_else(|| "none".to_owned(), |keep| keep.to_string());
+        table.row(vec!["cap".to_owned(), cap, "-".to_owned()]);
         table.render()
     };
     ui::print(&text)?;

@@ -20,6 +20,7 @@ use kiln_oci::{Image, Platform, Reference, Source as _};
 use kiln_sandbox::UserNamespace;
 use kiln_store::{Store, StoreOptions};
 
+use crate::configuration::Configuration;
 use crate::environment::Environment;
 use crate::ui::report::Report;
 
@@ -27,6 +28,8 @@ use crate::ui::report::Report;
 pub(crate) struct Context {
     /// What the surroundings say.
     pub(crate) environment: Environment,
+    /// What the configuration files say.
+    pub(crate) configuration: Configuration,
     /// The user namespace that was entered, if one was.
     pub(crate) namespace: Option<UserNamespace>,
 }

@@ -76,6 +76,21 @@ impl Report {
         self
     }
 
+    /// What went wrong, with its causes, in one line.
+    pub(crate) fn message(&self) -> String {
+        let parts: Vec<&str> = [&self.message]
+            .into_iter()
+            .chain(&self.causes)
+            .map(String::as_str)
+            .collect();
+        parts.join(": ")
+    }
+
+    /// Whether a signal ended the command, so that nothing more should be begun.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.kind == Kind::Interrupted
+    }
+
     /// Shows the report on standard error and gives the exit code.
     pub(crate) fn show(&self) -> ExitCode {
         if !matches!(self.kind, Kind::Exit(_)) {

@@ -17,6 +17,7 @@ mod build_cache;
 mod build_copy;
 mod build_errors;
 mod build_run;
+mod cap;
 mod completions;
 mod df;
 mod doctor;
