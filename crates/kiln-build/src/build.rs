@@ -61,9 +61,9 @@ pub fn build(
 ) -> Result<Built, BuildError> {
     let lease = Arc::new(context.store.lease()?);
     let bases = Bases::new(context);
-    let contexts = Contexts::new(context);
     let trees = Trees::new(context.store);
     let steps = AtomicUsize::new(0);
+    let contexts = Contexts::new(context, &lease, &steps);
     let in_flight = InFlight::default();
     let places = Places::new(options.jobs);
     let mut images = vec![];
@@ -82,8 +82,9 @@ pub fn build(
             places: &places,
         };
         let state = run.target()?;
-        images.push(write_image(context.store, &lease, state, options)?);
+        images.push(write_image(context, &lease, state, options)?);
     }
+    drop(contexts);
     context.store.sync_all()?;
     let descriptor = match &images[..] {
         [image] => image.manifest.clone(),

@@ -1,22 +1,30 @@
-//! Build contexts: directories of the person who builds, filtered by `.dockerignore`, seen as a tree. Walked
-//! once, when the first instruction asks; read only where a COPY really uses them.
+//! Build contexts, seen as trees: directories of the person who builds, filtered by `.dockerignore`, archives,
+//! and what was fetched from the web. Opened once, when the first instruction asks; files are read only where a
+//! COPY really uses them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use kiln_dockerfile::ignore::IgnoreFile;
-use kiln_layer::{IndexEntry, Tree};
+use kiln_layer::{IndexEntry, Kind, Tree};
 use kiln_oci::Digest;
+use kiln_store::Lease;
 use kiln_store::Store;
 use kiln_store::walk::{self, Walk};
 
 use crate::add::archive::ArchiveFiles;
 use crate::error::{StepError, full};
-use crate::files::{Files, ReadError, tree_of};
+use crate::files::{Files, ReadError, SingleFile, tree_of};
 use crate::options::{BuildContext, ContextSource};
+use crate::remote::{Fetcher, RemoteContext};
+use crate::state::Trees;
+
+/// The name of a context that is one downloaded file. Source: BuildKit, `frontend/dockerui/context.go`.
+const ONLY_FILE: &[u8] = b"context";
 
 /// All directory contexts of a build, by name; the main one has no name.
 pub(crate) struct Contexts<'a> {
@@ -24,7 +32,8 @@ pub(crate) struct Contexts<'a> {
 }
 
 struct Lazy<'a> {
-    store: &'a Store,
+    fetcher: Fetcher<'a>,
+    steps: &'a AtomicUsize,
     source: ContextSource,
     ignore: Option<Vec<u8>>,
     place: String,
@@ -32,9 +41,18 @@ struct Lazy<'a> {
 }
 
 impl<'a> Contexts<'a> {
-    pub(crate) fn new(build: &BuildContext<'a>) -> Self {
-        let lazy = |source: &ContextSource, ignore: Option<&[u8]>, place: String| Lazy {
+    /// What is fetched for them belongs to `lease`; `steps` gives the fetching its number.
+    pub(crate) fn new(build: &BuildContext<'a>, lease: &'a Lease, steps: &'a AtomicUsize) -> Self {
+        let fetcher = Fetcher {
             store: build.store,
+            lease,
+            client: build.client,
+            observer: build.observer,
+            cancel: build.cancel,
+        };
+        let lazy = |source: &ContextSource, ignore: Option<&[u8]>, place: String| Lazy {
+            fetcher,
+            steps,
             source: source.clone(),
             ignore: ignore.map(<[u8]>::to_vec),
             place,
@@ -72,13 +90,40 @@ impl<'a> Contexts<'a> {
 
 impl<'a> Lazy<'a> {
     fn open(&self) -> Result<Arc<dyn Files + 'a>, String> {
-        let root = match &self.source {
-            ContextSource::Directory(root) => root,
+        match &self.source {
+            ContextSource::Remote(remote) => self.open_fetched(&self.fetch(remote)?),
+            ContextSource::Directory(root) => self.open_directory(root),
+            other => self.open_fetched(other),
+        }
+    }
+
+    fn fetch(&self, remote: &RemoteContext) -> Result<ContextSource, String> {
+        let step = self.steps.fetch_add(1, Ordering::Relaxed) + 1;
+        let name = format!("[context] load {}", remote.shown());
+        let fetched = self.fetcher.fetch(step, &name, remote);
+        fetched.map_err(|error| format!("cannot get {}: {}", self.place, full(&error)))
+    }
+
+    /// What is neither a directory nor still to be fetched.
+    fn open_fetched(&self, source: &ContextSource) -> Result<Arc<dyn Files + 'a>, String> {
+        let store = self.fetcher.store;
+        Ok(match source {
             ContextSource::Archive(path) => return self.open_archive(path),
-            ContextSource::Image(_) | ContextSource::Empty => {
-                return Ok(Arc::new(Directory::empty(self.place.clone())));
+            ContextSource::Repository(repository) => {
+                let files = repository.files(store, &Trees::new(store));
+                Arc::new(files.map_err(|error| full(&error))?)
             }
-        };
+            ContextSource::File(file) => {
+                Arc::new(SingleFile::new(file.clone(), ONLY_FILE.to_vec()))
+            }
+            ContextSource::Directory(_)
+            | ContextSource::Remote(_)
+            | ContextSource::Image(_)
+            | ContextSource::Empty => Arc::new(Directory::empty(self.place.clone())),
+        })
+    }
+
+    fn open_directory(&self, root: &Path) -> Result<Arc<dyn Files + 'a>, String> {
         let ignore = match &self.ignore {
             Some(bytes) => Some(bytes.clone()),
             None => read_ignore_file(root),
@@ -97,7 +142,7 @@ impl<'a> Lazy<'a> {
         };
         let walked = walk::walk(root, &filter).map_err(|error| full(&error))?;
         Ok(Arc::new(Directory::new(
-            self.store,
+            self.fetcher.store,
             self.place.clone(),
             walked,
         )))
@@ -127,8 +172,6 @@ pub(crate) struct Directory<'a> {
     place: String,
     tree: Tree,
     walked: Option<Walk>,
-    /// The one time of all files, where they have none of their own.
-    dated: Option<i64>,
 }
 
 impl<'a> Directory<'a> {
@@ -139,7 +182,6 @@ impl<'a> Directory<'a> {
             place,
             tree: Tree::new(),
             walked: None,
-            dated: None,
         }
     }
 
@@ -158,7 +200,6 @@ impl<'a> Directory<'a> {
             place,
             tree,
             walked: Some(walked),
-            dated: None,
         }
     }
 
@@ -175,9 +216,22 @@ impl<'a> Directory<'a> {
         Ok(Self::new(store, place, walked))
     }
 
-    /// The same files, all changed at `seconds`.
-    pub(crate) fn dated(mut self, seconds: i64) -> Self {
-        self.dated = Some(seconds);
+    /// The same files with the modes that git knows, whatever the umask of the checkout: files may be executable,
+    /// directories may be searched, and everyone may read. What nobody may write (git's own objects) stays so.
+    pub(crate) fn with_git_modes(mut self) -> Self {
+        let mut index = kiln_layer::LayerIndex::clone(&self.tree.layers()[0]);
+        for indexed in &mut index.entries {
+            let entry = &mut indexed.entry;
+            entry.mode = match &entry.kind {
+                Kind::Directory => 0o755,
+                Kind::File { .. } if entry.mode & 0o100 != 0 => 0o755,
+                Kind::File { .. } if entry.mode & 0o200 == 0 => 0o444,
+                Kind::File { .. } => 0o644,
+                _ => entry.mode,
+            };
+        }
+        self.tree =
+            Tree::of([&Arc::new(index)]).expect("because modes decide nothing about places");
         self
     }
 }
@@ -209,10 +263,6 @@ impl Files for Directory<'_> {
         let size = self.tree.get(path).map_or(0, |node| node.indexed().size());
         // A file that grows while it is read is taken as it was when the context was walked.
         Ok(Box::new(walked.open(path)?.take(size)))
-    }
-
-    fn fixed_time(&self) -> Option<i64> {
-        self.dated
     }
 
     fn reproducible_time(&self, epoch: i64) -> Option<i64> {

@@ -2,11 +2,12 @@
 //! them are a tree of entries plus a way to the bytes, so that choosing and placing files is written once.
 
 use std::io::{self, Read};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use kiln_layer::{ContentAt, Entry, IndexEntry, Kind, LayerIndex, Time, Tree};
 use kiln_oci::Digest;
+
+use crate::remote::WebFile;
 
 /// Failure to read a file that is to be copied.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +35,6 @@ pub(crate) trait Files: Send + Sync {
 
     /// The bytes of the regular file at `path`.
     fn open(&self, path: &[u8]) -> io::Result<Box<dyn Read + Send>>;
-
-    /// The one time of all files, where they have none of their own, as those of a repository.
-    fn fixed_time(&self) -> Option<i64> {
-        None
-    }
 
     /// The time that every copied entry gets in a reproducible build with this epoch; `None` keeps the
     /// entry's own, but at most the epoch. Context files get the epoch itself, since their times are an
@@ -168,38 +164,27 @@ impl Files for MemoryFiles {
 /// One downloaded file.
 pub(crate) struct SingleFile {
     tree: Tree,
-    content: PathBuf,
-    digest: Digest,
-    url: String,
+    file: WebFile,
 }
 
 impl SingleFile {
-    /// The file at `content`, to be seen under `name`, with mode 0600 as ADD gives it.
-    pub(crate) fn new(
-        url: String,
-        name: Vec<u8>,
-        content: PathBuf,
-        digest: Digest,
-        size: u64,
-        mtime: i64,
-    ) -> Self {
+    /// The file, to be seen under `name`, with mode 0600 as ADD gives it.
+    pub(crate) fn new(file: WebFile, name: Vec<u8>) -> Self {
         let entry = Entry {
             mode: 0o600,
-            mtime: Time::from_seconds(mtime),
-            ..Entry::new(name, Kind::File { size })
+            mtime: Time::from_seconds(file.mtime),
+            ..Entry::new(name, Kind::File { size: file.size })
         };
         let entry = IndexEntry {
             entry,
-            content: Some(digest),
+            content: Some(file.digest),
             offset: 0,
             extents: vec![],
             kept: None,
         };
         Self {
             tree: tree_of(vec![entry]),
-            content,
-            digest,
-            url,
+            file,
         }
     }
 }
@@ -210,15 +195,15 @@ impl Files for SingleFile {
     }
 
     fn place(&self) -> String {
-        self.url.clone()
+        kiln_fetch::redact(&self.file.url)
     }
 
     fn digests(&self, paths: &[Vec<u8>]) -> Result<Vec<Digest>, ReadError> {
-        Ok(vec![self.digest; paths.len()])
+        Ok(vec![self.file.digest; paths.len()])
     }
 
     fn open(&self, _: &[u8]) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(std::fs::File::open(&self.content)?))
+        Ok(Box::new(std::fs::File::open(&self.file.path)?))
     }
 }
 

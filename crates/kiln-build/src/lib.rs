@@ -6,6 +6,7 @@
 //! - `build` starts a thread for each stage, `stage` does the instructions of one;
 //! - `copy` chooses and places files for COPY and ADD, on trees of entries from `files`, `context` and `add`;
 //! - `stage::run` runs a process through kiln-run and takes its changes as a layer;
+//! - `remote` fetches contexts, downloads and repositories from the web;
 //! - `key` makes the keys under which results are found again;
 //! - `output` writes the image's documents.
 //!
@@ -24,6 +25,7 @@ mod in_flight;
 mod key;
 mod options;
 mod output;
+mod remote;
 mod slots;
 mod stage;
 mod state;
@@ -40,5 +42,6 @@ pub use options::{
     StepCache,
 };
 pub use output::BuiltImage;
+pub use remote::{Fetcher, RemoteContext, Repository, WebFile};
 pub use stage::Kept;
 pub use state::Made;

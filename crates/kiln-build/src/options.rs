@@ -9,6 +9,7 @@ use kiln_store::{Lease, Store};
 
 use crate::cancel::Cancel;
 use crate::event::Observer;
+use crate::remote::{RemoteContext, Repository, WebFile};
 use crate::state::Made;
 
 /// How to build.
@@ -114,6 +115,12 @@ pub enum ContextSource {
     Directory(PathBuf),
     /// A tar archive, compressed or not. No ignore file is applied: whoever made it chose what is in it.
     Archive(PathBuf),
+    /// What a URL stands for; fetched when the first instruction asks.
+    Remote(RemoteContext),
+    /// A git repository that was fetched. No ignore file is applied.
+    Repository(Repository),
+    /// One file that was downloaded, to be seen as `context`.
+    File(WebFile),
     /// An image, by whatever name the resolver understands.
     Image(String),
     /// No files at all.

@@ -10,7 +10,7 @@ use kiln_oci::{Descriptor, Manifest, Platform, Raw, media_type};
 use kiln_store::{Lease, Store};
 
 use crate::error::BuildError;
-use crate::options::BuildOptions;
+use crate::options::{BuildContext, BuildOptions, ContextSource, Reproducible};
 use crate::state::{Made, State};
 use crate::time;
 
@@ -30,15 +30,17 @@ pub struct BuiltImage {
 /// # Errors
 /// If the store cannot take them, or squashing fails.
 pub(crate) fn write_image(
-    store: &Store,
+    context: &BuildContext<'_>,
     lease: &Lease,
     mut state: State,
     options: &BuildOptions,
 ) -> Result<BuiltImage, BuildError> {
+    let store = context.store;
     if options.squash {
         squash_own_layers(store, lease, &mut state)?;
     }
-    state.config.created = Some(time::to_rfc3339(state.created()));
+    let created = created(context, options).unwrap_or_else(|| state.created());
+    state.config.created = Some(time::to_rfc3339(created));
     state.config.config.labels.extend(options.labels.clone());
     let platform = state.config.platform.clone();
     let config = Raw::new(state.config);
@@ -65,6 +67,17 @@ pub(crate) fn write_image(
         manifest: descriptor,
         config: config_descriptor,
     })
+}
+
+/// The time that a reproducible build of a git context says it was made at: that of the commit, unless one was given.
+/// It names the input better than the base's time does, and it is in no layer, so nothing is built anew for it.
+fn created(context: &BuildContext<'_>, options: &BuildOptions) -> Option<i64> {
+    match (options.reproducible, context.context) {
+        (Reproducible::FromBase, ContextSource::Repository(repository)) => {
+            Some(repository.committed)
+        }
+        _ => None,
+    }
 }
 
 /// A base that came in Docker's format brings Docker's media types; in an OCI manifest the same bytes

@@ -275,7 +275,7 @@ pub(super) fn heredocs<'f>(
 
 fn times(files: &dyn Files, epoch: Option<i64>) -> Times {
     let Some(epoch) = epoch else {
-        return files.fixed_time().map_or(Times::Keep, Times::Exactly);
+        return Times::Keep;
     };
     files
         .reproducible_time(epoch)

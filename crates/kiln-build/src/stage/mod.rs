@@ -28,6 +28,7 @@ use crate::event::{Event, StepId};
 use crate::files::{Files, LayerFiles};
 use crate::key::KeyBuilder;
 use crate::options::{BuildContext, BuildOptions, CacheUse, ContextSource, Reproducible};
+use crate::remote::Fetcher;
 use crate::slots::{Places, Slot};
 use crate::state::{Made, State, Trees};
 use crate::time;
@@ -202,6 +203,17 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
         state.push(&layer, format!("FROM {name}"));
         state.base_layers = 1;
         Ok(state)
+    }
+
+    /// What fetches from the web for this build.
+    fn fetcher(&self) -> Fetcher<'_> {
+        Fetcher {
+            store: self.build.store,
+            lease: self.lease,
+            client: self.build.client,
+            observer: self.build.observer,
+            cancel: self.build.cancel,
+        }
     }
 
     /// The latest time that anything may have, in a reproducible build on a base of this age.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use kiln_build::ContextSource;
+use kiln_build::{Cancel, ContextSource};
 use kiln_dockerfile::check::CheckFacts;
 use kiln_dockerfile::ignore::IgnoreFile;
 use kiln_dockerfile::{PlanOptions, SourceFile};
@@ -12,6 +12,7 @@ use kiln_store::Lease;
 
 use super::BuildArgs;
 use super::options::pair;
+use super::remote::{self, Web};
 use crate::commands::Context;
 use crate::environment::Environment;
 use crate::ui::report::Report;
@@ -26,8 +27,9 @@ pub(super) struct Inputs {
     pub(super) ignore: Option<Vec<u8>>,
     /// `--build-context`s.
     pub(super) named: BTreeMap<String, ContextSource>,
-    /// Owns the scratch file of an archive.
-    _scratch: Option<Lease>,
+    /// Owns what was fetched, or the scratch file of an archive.
+    #[expect(dead_code, reason = "it only has to live as long as the build")]
+    pub(super) lease: Option<Lease>,
 }
 
 impl Inputs {
@@ -59,22 +61,28 @@ impl Inputs {
 }
 
 /// Reads the Dockerfile and settles where files come from.
-pub(super) fn read(context: &Context, args: &BuildArgs) -> Result<Inputs, Report> {
+pub(super) fn read(
+    context: &Context,
+    args: &BuildArgs,
+    client: &kiln_fetch::Client,
+    cancel: &Cancel,
+) -> Result<Inputs, Report> {
     let environment = &context.environment;
-    let named = named_contexts(&args.build_context, environment)?;
+    let named = named_contexts(args, environment)?;
     if args.context == "-" {
         return from_stdin(context, args, named);
     }
-    if args.context.contains("://")
-        || kiln_dockerfile::git::GitSource::parse(&args.context).is_some()
-    {
-        return Err(Report::new(format!("cannot use `{}` as the context", args.context)).hint(
-            "kiln takes directories, and archives on standard input: fetch it first, or pipe it, as in \
-             `git archive HEAD | kiln build -`",
-        ));
-    }
+    let web = Web {
+        context,
+        args,
+        client,
+        cancel,
+    };
     let root = environment.absolute(&args.context);
     if !root.is_dir() {
+        if let Some(remote) = remote::parse(&args.context)? {
+            return web.inputs(remote, named);
+        }
         let what = if root.exists() {
             "is not a directory"
         } else {
@@ -85,13 +93,16 @@ pub(super) fn read(context: &Context, args: &BuildArgs) -> Result<Inputs, Report
             args.context
         )));
     }
-    let (name, bytes, ignore) = dockerfile(args, environment, &root)?;
+    let (name, bytes, ignore) = match web.dockerfile_by_url()? {
+        Some((name, bytes)) => (name, bytes, None),
+        None => dockerfile(args, environment, &root)?,
+    };
     Ok(Inputs {
         dockerfile: SourceFile::new(name, bytes),
         context: ContextSource::Directory(root),
         ignore,
         named,
-        _scratch: None,
+        lease: None,
     })
 }
 
@@ -166,7 +177,7 @@ fn from_stdin(
         context: ContextSource::Empty,
         ignore: None,
         named,
-        _scratch: None,
+        lease: None,
     })
 }
 
@@ -184,30 +195,32 @@ fn archive_from_stdin(
         .file
         .as_ref()
         .map_or_else(|| "Dockerfile".into(), |file| file.to_string_lossy());
-    let bytes = member(&path, &name)?;
+    let bytes = member(&path, &name)?.ok_or_else(|| {
+        Report::new(format!(
+            "there is no `{name}` in the archive on standard input"
+        ))
+        .hint("name another file of it with --file")
+    })?;
     Ok(Inputs {
         dockerfile: SourceFile::new(name.into_owned(), bytes),
         context: ContextSource::Archive(path),
         ignore: None,
         named,
-        _scratch: Some(lease),
+        lease: Some(lease),
     })
 }
 
-/// A file of an archive.
-fn member(archive: &Path, name: &str) -> Result<Vec<u8>, Report> {
+/// A file of an archive, if it is there.
+pub(super) fn member(archive: &Path, name: &str) -> Result<Option<Vec<u8>>, Report> {
     let (_, plain) = kiln_layer::decompress(std::fs::File::open(archive)?)?;
     let mut reader = kiln_layer::TarReader::new(plain, kiln_layer::Dialect::Archive);
     let wanted = name.trim_start_matches("./");
     while let Some(entry) = reader.next_entry()? {
         if entry.path == wanted.as_bytes() {
-            return read_all(reader);
+            return read_all(reader).map(Some);
         }
     }
-    Err(Report::new(format!(
-        "there is no `{wanted}` in the archive on standard input"
-    ))
-    .hint("name another file of it with --file"))
+    Ok(None)
 }
 
 fn read_all(mut input: impl std::io::Read) -> Result<Vec<u8>, Report> {
@@ -216,44 +229,56 @@ fn read_all(mut input: impl std::io::Read) -> Result<Vec<u8>, Report> {
     Ok(bytes)
 }
 
-fn stdin() -> Result<Vec<u8>, Report> {
+pub(super) fn stdin() -> Result<Vec<u8>, Report> {
     let mut bytes = vec![];
     std::io::stdin().lock().read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 fn named_contexts(
-    specs: &[String],
+    args: &BuildArgs,
     environment: &Environment,
 ) -> Result<BTreeMap<String, ContextSource>, Report> {
     let mut named = BTreeMap::new();
-    for spec in specs {
+    for spec in &args.build_context {
         let (name, source) = pair(spec, "--build-context")?;
         let source = match source.split_once("://") {
             Some(("docker-image", image)) => ContextSource::Image(image.to_owned()),
             Some(("oci-layout" | "docker-archive" | "oci-archive", _)) => {
                 ContextSource::Image(source.to_owned())
             }
-            Some((scheme, _)) => {
-                return Err(Report::usage(format!("--build-context {name}: `{scheme}://` is not supported"))
-                    .hint("use a directory, docker-image://, oci-layout://, oci-archive:// or docker-archive://"));
-            }
-            None => {
-                let root = environment.absolute(source);
-                if !root.is_dir() {
-                    return Err(Report::new(format!(
-                        "--build-context {name}: `{source}` is not a directory"
-                    )));
-                }
-                ContextSource::Directory(root)
-            }
+            scheme => named_context(name, source, scheme.map(|(scheme, _)| scheme), environment)?,
         };
         named.insert(name.to_owned(), source);
     }
     Ok(named)
 }
 
-/// The HTTP client for ADD.
+/// A named context that is no image: a directory, or something from the web.
+fn named_context(
+    name: &str,
+    source: &str,
+    scheme: Option<&str>,
+    environment: &Environment,
+) -> Result<ContextSource, Report> {
+    let root = environment.absolute(source);
+    if scheme.is_none() && root.is_dir() {
+        return Ok(ContextSource::Directory(root));
+    }
+    if let Some(remote) = remote::parse(source)? {
+        return Ok(ContextSource::Remote(remote));
+    }
+    Err(match scheme {
+        Some(scheme) => Report::usage(format!("--build-context {name}: `{scheme}://` is not supported"))
+            .hint(
+                "use a directory, a URL, a git repository, docker-image://, oci-layout://, oci-archive:// or \
+                 docker-archive://",
+            ),
+        None => Report::new(format!("--build-context {name}: `{source}` is not a directory")),
+    })
+}
+
+/// The HTTP client for contexts and ADD.
 pub(super) fn client(environment: &Environment) -> Result<kiln_fetch::Client, Report> {
     let options = kiln_fetch::ClientOptions {
         proxies: environment.proxies.clone(),

@@ -1,11 +1,11 @@
 //! `--metadata-file`: facts about the result, under the keys that buildx uses.
 
-use kiln_build::Built;
+use kiln_build::{Built, ContextSource};
 use kiln_oci::Reference;
 use serde_json::json;
 
 /// The file's content.
-pub(super) fn metadata(built: &Built, names: &[Reference]) -> String {
+pub(super) fn metadata(built: &Built, names: &[Reference], context: &ContextSource) -> String {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let mut value = json!({
         "containerimage.digest": built.descriptor.digest,
@@ -15,6 +15,13 @@ pub(super) fn metadata(built: &Built, names: &[Reference]) -> String {
     });
     if let [image] = &built.images[..] {
         value["containerimage.config.digest"] = json!(image.config.digest);
+    }
+    if let ContextSource::Repository(repository) = context {
+        value["kiln.source"] = json!({
+            "repository": repository.remote,
+            "commit": repository.commit,
+            "committed": repository.committed,
+        });
     }
     format!("{value:#}\n")
 }

@@ -5,6 +5,7 @@ mod inputs;
 mod metadata;
 pub(crate) mod options;
 pub(crate) mod output;
+mod remote;
 mod reproduce;
 mod resolver;
 mod shell;
@@ -23,14 +24,16 @@ use crate::ui::{self, report::Report};
 
 /// Build an image from a Dockerfile
 ///
-/// CONTEXT is a directory, `-` for a tar archive or a Dockerfile on standard input, or the URL of an archive
-/// or a git repository. The image goes to the store unless --output says otherwise.
+/// CONTEXT is a directory, `-` for a tar archive or a Dockerfile on standard input, the URL of an archive or of a
+/// Dockerfile, or a git repository: https://HOST/REPO.git#BRANCH:DIRECTORY, git@HOST:REPO, git://HOST/REPO. The
+/// image goes to the store unless --output says otherwise.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BuildArgs {
     /// Where the files come from
     #[arg(default_value = ".")]
     context: String,
-    /// The Dockerfile [default: CONTEXT/Dockerfile]; `-` reads it from standard input
+    /// The Dockerfile [default: CONTEXT/Dockerfile]; `-` reads it from standard input, a URL from the web. For a
+    /// context from the web, a relative path is one within the context
     #[arg(long, short, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Name of the image; may be repeated
@@ -43,7 +46,8 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "NAME[=VALUE]")]
     build_arg: Vec<String>,
     /// A further context, or another image in the place of one that the Dockerfile names:
-    /// NAME=DIRECTORY, NAME=docker-image://IMAGE, NAME=oci-layout://PATH[:TAG], NAME=docker-archive://FILE
+    /// NAME=DIRECTORY, NAME=URL as for CONTEXT, NAME=docker-image://IMAGE, NAME=oci-layout://PATH[:TAG],
+    /// NAME=docker-archive://FILE
     #[arg(long, value_name = "NAME=SOURCE")]
     build_context: Vec<String>,
     /// A secret for RUN --mount=type=secret: id=ID[,src=FILE][,env=VARIABLE]
@@ -126,23 +130,24 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
         .map(|name| name.parse())
         .collect::<Result<_, _>>()?;
     let outputs = output::parse_all(&args.output, &context.environment)?;
-    let inputs = inputs::read(context, args)?;
+    let client = inputs::client(&context.environment)?;
+    let cancel = Arc::new(Cancel::new());
+    // What waits for a person to type is ended by the signal itself.
+    if !args.reads_stdin() {
+        watch_signals(Arc::clone(&cancel))?;
+    }
+    let inputs = inputs::read(context, args, &client, &cancel)?;
+    if args.reads_stdin() {
+        watch_signals(Arc::clone(&cancel))?;
+    }
     let (dockerfile, warnings) = check::parse(&inputs.dockerfile)?;
     if args.check {
         return check::check(&inputs, &dockerfile, warnings, args);
     }
-    let options = options::options(context, args)?;
+    let options = options::options(context, args, &inputs)?;
     let store = context.store()?;
-    let progress = if args.quiet {
-        Progress::Quiet
-    } else {
-        args.progress
-    };
-    let display: Arc<dyn Display> = display(progress, context.environment.color).into();
-    let cancel = Arc::new(Cancel::new());
-    watch_signals(Arc::clone(&cancel))?;
+    let display = args.display(context);
     let resolver = resolver::Resolver::new(&store, &context.environment);
-    let client = inputs::client(&context.environment)?;
     let build_context = BuildContext {
         store: &store,
         context: &inputs.context,
@@ -169,7 +174,29 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
             return fail(&store, error, &inputs.dockerfile, args);
         }
     };
-    finish(context, args, &store, &built, &names, &outputs)
+    let facts = metadata::metadata(&built, &names, &inputs.context);
+    finish(context, args, &store, &built, &names, &outputs, &facts)
+}
+
+impl BuildArgs {
+    /// Whether something comes from standard input.
+    fn reads_stdin(&self) -> bool {
+        self.context == "-"
+            || self
+                .file
+                .as_ref()
+                .is_some_and(|file| file.as_os_str() == "-")
+    }
+
+    /// How this build shows what it does.
+    fn display(&self, context: &Context) -> Box<dyn Display> {
+        let progress = if self.quiet {
+            Progress::Quiet
+        } else {
+            self.progress
+        };
+        display(progress, context.environment.color)
+    }
 }
 
 /// Names the image, writes it where it shall go, and says what it is.
@@ -180,6 +207,7 @@ fn finish(
     built: &Built,
     names: &[Reference],
     outputs: &[output::Output],
+    facts: &str,
 ) -> Result<ExitCode, Report> {
     for name in names {
         store.set_reference(name, &built.descriptor)?;
@@ -192,8 +220,7 @@ fn finish(
         std::fs::write(context.environment.absolute(file), id.to_string())?;
     }
     if let Some(file) = &args.metadata_file {
-        let text = metadata::metadata(built, names);
-        std::fs::write(context.environment.absolute(file), text)?;
+        std::fs::write(context.environment.absolute(file), facts)?;
     }
     if args.quiet {
         ui::print(&format!("{id}\n"))?;

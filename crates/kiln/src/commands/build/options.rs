@@ -3,20 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use kiln_build::{BuildOptions, CacheUse, Entitlement, Reproducible};
+use kiln_build::{BuildOptions, CacheUse, ContextSource, Entitlement, Reproducible};
 use kiln_oci::Platform;
 use kiln_sandbox::{Network, Resource, Rlimit};
 
 use super::BuildArgs;
+use super::inputs::Inputs;
 use crate::commands::Context;
 use crate::environment::Environment;
 use crate::ui::report::Report;
 
 /// The options of the build.
-pub(super) fn options(context: &Context, args: &BuildArgs) -> Result<BuildOptions, Report> {
+pub(super) fn options(
+    context: &Context,
+    args: &BuildArgs,
+    inputs: &Inputs,
+) -> Result<BuildOptions, Report> {
     let environment = &context.environment;
     let defaults = BuildOptions::default();
-    let build_args = build_args(&args.build_arg, environment);
+    let mut build_args = build_args(&args.build_arg, environment);
+    if let Some(epoch) = build_args
+        .get_mut(EPOCH)
+        .filter(|epoch| *epoch == "context")
+    {
+        *epoch = time_of_context(inputs)?.to_string();
+    }
     Ok(BuildOptions {
         target: args.target.clone(),
         platforms: platforms(&args.platform)?,
@@ -94,13 +105,27 @@ fn network(mode: &str) -> Result<Network, Report> {
     }
 }
 
+/// The variable and argument that says what time it is. Source: reproducible-builds.org, "SOURCE_DATE_EPOCH".
+const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+/// `SOURCE_DATE_EPOCH=context`: when the context was committed. Source: BuildKit's Dockerfile reference.
+fn time_of_context(inputs: &Inputs) -> Result<i64, Report> {
+    match &inputs.context {
+        ContextSource::Repository(repository) => Ok(repository.committed),
+        _ => Err(
+            Report::new("SOURCE_DATE_EPOCH=context needs a git repository as the context")
+                .hint("a directory has no time of its own: give a number of seconds since 1970"),
+        ),
+    }
+}
+
 fn reproducible(
     args: &BuildArgs,
     environment: &Environment,
     build_args: &BTreeMap<String, String>,
 ) -> Result<Reproducible, Report> {
     let given = build_args
-        .get("SOURCE_DATE_EPOCH")
+        .get(EPOCH)
         .or(environment.source_date_epoch.as_ref());
     match given {
         Some(text) => match text.parse() {
