@@ -21,7 +21,7 @@ use crate::error::StoreError;
 use crate::layout::{self, LayoutError, blob_name};
 
 pub use import::{ImportOptions, import};
-pub use read::{DockerArchive, open_docker};
+pub use read::{DockerArchive, open_docker, open_docker_into, open_images};
 
 /// An archive that cannot be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -20,9 +20,11 @@ use kiln_oci::{
 };
 
 use crate::blob::ReadAt;
+use crate::error::StoreError;
+use crate::store::Store;
 
 pub use directory::LayoutDirectory;
-pub(crate) use members::Members;
+pub(crate) use members::{Members, MembersError};
 pub use stream::LayoutArchive;
 pub(crate) use write::{add, add_layout};
 pub use write::{write_directory, write_tar};
@@ -67,6 +69,9 @@ pub enum LayoutError {
     /// A layer could not be read.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The store could not take what is in it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The archive could not be written.
     #[error("cannot write the archive")]
     Write(#[from] io::Error),
@@ -74,9 +79,9 @@ pub enum LayoutError {
 
 /// Where a layout's files are.
 #[derive(Debug)]
-enum Files {
+pub(crate) enum Files {
     Directory(PathBuf),
-    Archive(Members),
+    Archive(Arc<Members>),
 }
 
 /// An open layout.
@@ -92,20 +97,43 @@ pub struct Layout {
 /// # Errors
 /// If it is not there or is no layout.
 pub fn open(path: &Path) -> Result<Layout, LayoutError> {
+    open_files(path, None)
+}
+
+/// As [`open`]; the archive may also be compressed as a whole, with gzip, bzip2, xz or zstd. Then it is
+/// decoded once, and what is large in it goes into `store` right away, held as long as the layout or a
+/// layer of it lives.
+///
+/// # Errors
+/// The same, or if the store cannot take it.
+pub fn open_into(path: &Path, store: &Store) -> Result<Layout, LayoutError> {
+    open_files(path, Some(store))
+}
+
+fn open_files(path: &Path, store: Option<&Store>) -> Result<Layout, LayoutError> {
     let failed = |source| LayoutError::Io {
         path: path.to_owned(),
         source,
     };
+    if fs::metadata(path).map_err(failed)?.is_dir() {
+        return of(path, Files::Directory(path.to_owned()));
+    }
+    match Members::open_archive(path, store) {
+        Ok(members) => of(path, Files::Archive(Arc::new(members))),
+        Err(MembersError::Store(error)) => Err(error.into()),
+        Err(MembersError::Read(error)) => Err(failed(error)),
+        Err(error) => Err(LayoutError::NotALayout {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// The layout whose files are there.
+pub(crate) fn of(path: &Path, files: Files) -> Result<Layout, LayoutError> {
     let wrong = |reason: String| LayoutError::NotALayout {
         path: path.to_owned(),
         reason,
-    };
-    let files = if fs::metadata(path).map_err(failed)?.is_dir() {
-        Files::Directory(path.to_owned())
-    } else {
-        let file = File::open(path).map_err(failed)?;
-        let members = Members::of(Arc::new(file)).map_err(|error| wrong(error.to_string()))?;
-        Files::Archive(members)
     };
     let index = files.read("index.json", MAX_DOCUMENT_SIZE);
     let index = index.map_err(|error| wrong(format!("index.json: {error}")))?;
@@ -128,7 +156,7 @@ impl Files {
                 let file = Arc::new(File::open(root.join(name))?);
                 Ok(Box::new(ReadAt::start(file)))
             }
-            Self::Archive(members) => Ok(Box::new(members.open(name)?)),
+            Self::Archive(members) => members.open(name),
         }
     }
 

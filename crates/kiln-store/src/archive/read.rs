@@ -1,6 +1,5 @@
 //! Reads what `docker save` wrote.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +11,8 @@ use kiln_oci::{
 };
 
 use super::{ArchiveError, Item, manifest};
-use crate::layout::{Members, Verifying};
+use crate::layout::{self, Files, Members, MembersError, Verifying};
+use crate::store::Store;
 
 /// An open archive.
 #[derive(Debug)]
@@ -47,33 +47,66 @@ impl Layer for MemberLayer {
     }
 }
 
-/// Opens what `docker save` wrote, by its `manifest.json`. A compressed archive must be decompressed
-/// first: its members cannot be read where they lie.
+/// Opens what `docker save` wrote, by its `manifest.json`.
 ///
 /// # Errors
-/// If it is not there, or no such archive.
+/// If it is not there, no such archive, or compressed as a whole.
 pub fn open_docker(path: &Path) -> Result<DockerArchive, ArchiveError> {
-    let opener = Opener { path };
-    let mut file = File::open(path).map_err(|source| opener.failed(source))?;
-    let mut begin = vec![];
-    let read = file.by_ref().take(6).read_to_end(&mut begin);
-    read.map_err(|source| opener.failed(source))?;
-    match sniff(&begin) {
-        Encoding::Plain => {}
-        encoding => {
-            return Err(opener.wrong(format!(
-                "it is compressed with {encoding}; decompress it first"
-            )));
+    docker(path, &members(path, None)?)
+}
+
+/// As [`open_docker`]; the archive may also be compressed as a whole, with gzip, bzip2, xz or zstd. Then
+/// it is decoded once, and what is large in it goes into `store` right away, held as long as an image of
+/// it lives.
+///
+/// # Errors
+/// The same, or if the store cannot take it.
+pub fn open_docker_into(path: &Path, store: &Store) -> Result<DockerArchive, ArchiveError> {
+    docker(path, &members(path, Some(store))?)
+}
+
+/// All images in whatever lies at `path`, with the names that they have there: an OCI layout as a directory
+/// or an archive, or what `docker save` wrote; archives plain or compressed as for
+/// [`open_docker_into`].
+///
+/// # Errors
+/// If it is none of them, damaged, or the store cannot take it.
+pub fn open_images(path: &Path, store: &Store) -> Result<Vec<(Image, Vec<String>)>, ArchiveError> {
+    if path.is_dir() {
+        return Ok(layout::open(path)?.images()?);
+    }
+    let members = members(path, Some(store))?;
+    // Docker writes both since version 25, and the layout tells more.
+    if members.size("index.json").is_some() {
+        let layout = layout::of(path, Files::Archive(Arc::clone(&members)));
+        match layout.and_then(|layout| layout.images()) {
+            Ok(images) => return Ok(images),
+            Err(error) if members.size("manifest.json").is_none() => return Err(error.into()),
+            Err(_) => {}
         }
     }
-    let members = Members::of(Arc::new(file)).map_err(|error| opener.wrong(error.to_string()))?;
-    let members = Arc::new(members);
-    let items: Vec<Item> = serde_json::from_slice(&opener.document(&members, "manifest.json")?)
+    Ok(docker(path, &members)?.images)
+}
+
+fn members(path: &Path, store: Option<&Store>) -> Result<Arc<Members>, ArchiveError> {
+    let opener = Opener { path };
+    let members = Members::open_archive(path, store);
+    members.map(Arc::new).map_err(|error| match error {
+        MembersError::Read(error) => opener.failed(error),
+        MembersError::Store(error) => error.into(),
+        MembersError::Layer(error) => error.into(),
+        error => opener.wrong(error.to_string()),
+    })
+}
+
+fn docker(path: &Path, members: &Arc<Members>) -> Result<DockerArchive, ArchiveError> {
+    let opener = Opener { path };
+    let items: Vec<Item> = serde_json::from_slice(&opener.document(members, "manifest.json")?)
         .map_err(|error| opener.wrong(format!("manifest.json: {error}")))?;
     let mut images = vec![];
     for item in items {
         let names = item.repo_tags.clone().unwrap_or_default();
-        images.push((opener.image(&members, &item)?, names));
+        images.push((opener.image(members, &item)?, names));
     }
     Ok(DockerArchive {
         path: path.to_owned(),
@@ -159,6 +192,9 @@ fn layer_descriptor(
         Encoding::Zstd => media_type::OCI_LAYER_ZSTD,
         _ => return Ok(Descriptor::new(media_type::OCI_LAYER_TAR, *diff_id, size)),
     };
+    if let Some(digest) = members.digest(name) {
+        return Ok(Descriptor::new(media_type, digest, size));
+    }
     let mut digest = DigestWriter::new(io::sink());
     io::copy(&mut members.open(name)?, &mut digest)?;
     let (_, digest, size) = digest.finish();

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod collect;
+mod compressed_archive;
 mod content;
 mod crash;
 mod export;

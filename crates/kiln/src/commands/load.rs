@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use kiln_oci::{Image, Reference, Sink as _};
-use kiln_store::{archive, layout};
+use kiln_store::archive;
 
 use super::Context;
 use crate::ui::{self, report::Report};
 
 /// Take images from a `docker save` archive or an OCI layout
+///
+/// Archives may be compressed as a whole, with gzip, bzip2, xz or zstd.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LoadArgs {
     /// The archive, or an OCI layout's directory
@@ -24,14 +26,7 @@ pub(crate) struct LoadArgs {
 pub(crate) fn load(context: &Context, args: &LoadArgs) -> Result<ExitCode, Report> {
     let store = context.store()?;
     let path = context.environment.absolute(&args.input);
-    let images: Vec<(Image, Vec<String>)> = match layout::open(&path) {
-        Ok(layout) => layout.images()?,
-        Err(not_a_layout) => match archive::open_docker(&path) {
-            Ok(archive) => archive.images().to_vec(),
-            Err(not_an_archive) if path.is_file() => return Err(not_an_archive.into()),
-            Err(_) => return Err(not_a_layout.into()),
-        },
-    };
+    let images: Vec<(Image, Vec<String>)> = archive::open_images(&path, &store)?;
     if images.is_empty() {
         return Err(Report::new(format!(
             "there is no image in `{}`",

@@ -45,13 +45,13 @@ impl BaseResolver for Resolver<'_> {
         match name.split_once("://") {
             Some(("oci-layout" | "oci-archive", rest)) => {
                 let (path, wanted) = self.split(rest);
-                layout::open(&path)
+                layout::open_into(&path, self.store)
                     .map_err(|error| invalid(error.into()))?
                     .find(wanted.as_deref(), platform)
             }
             Some(("docker-archive", rest)) => {
                 let (path, wanted) = self.split(rest);
-                archive::open_docker(&path)
+                archive::open_docker_into(&path, self.store)
                     .map_err(|error| invalid(error.into()))?
                     .find(wanted.as_deref(), platform)
             }
