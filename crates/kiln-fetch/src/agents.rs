@@ -120,6 +120,9 @@ impl Agents {
             // the way.
             .accept_encoding("identity")
             .http_status_as_error(false)
+            // As many as the transfers that a caller has under way at once.
+            .max_idle_connections(32)
+            .max_idle_connections_per_host(8)
             // Redirects are followed by `Client`: each may need another way.
             .max_redirects(0)
             .timeout_resolve(Some(timeouts.connect))

@@ -1,6 +1,8 @@
 //! The client: one request, its redirects and its repetitions.
 
 use std::io;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use ureq::http;
 
@@ -17,6 +19,9 @@ use crate::url::Url;
 
 /// Bodies of redirects up to this length are read, so that the connection can be used again.
 const WORTH_DRAINING: u64 = 16 * 1024;
+
+/// How often a wait looks whether it is still wanted.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Makes requests. Share one between threads: it keeps connections open and uses them again.
 #[derive(Debug)]
@@ -35,7 +40,9 @@ impl Client {
         })
     }
 
-    pub(crate) fn options(&self) -> &ClientOptions {
+    /// What the client was made with.
+    #[must_use]
+    pub fn options(&self) -> &ClientOptions {
         self.agents.options()
     }
 
@@ -96,7 +103,8 @@ impl Client {
     ///
     /// GET and HEAD follow redirects; the answer to any other method is handed back as it is. A
     /// request is made again when that is safe: never with a streamed body, and POST and PATCH
-    /// only when nothing was sent or the server asked to come back later (429).
+    /// only when nothing was sent, the server asked to come back later (429) or the request says
+    /// that it is [`repeatable`](Request::repeatable).
     ///
     /// # Errors
     /// When no answer came or `body` could not be read.
@@ -108,14 +116,15 @@ impl Client {
     ) -> Result<Response, FetchError> {
         let url = Url::parse(&request.url)?;
         let mut backoff = Backoff::new(self.options().retries);
+        let idempotent = method.is_idempotent() || request.repeatable;
         loop {
             let outcome = self.follow(method, &url, request, &[], &mut body);
             let again = body.can_repeat()
                 && match &outcome {
                     Ok(response) if response.status == 429 => true,
-                    Ok(response) => method.is_idempotent() && status_may_pass(response.status),
+                    Ok(response) => idempotent && status_may_pass(response.status),
                     Err(error @ FetchError::Connect { .. }) => error.may_pass(),
-                    Err(error) => method.is_idempotent() && error.may_pass(),
+                    Err(error) => idempotent && error.may_pass(),
                 };
             if !again {
                 return outcome;
@@ -125,10 +134,25 @@ impl Client {
                 .ok()
                 .and_then(|answer| retry_after(&answer.headers));
             match backoff.next(asked) {
-                Some(wait) => std::thread::sleep(wait),
-                None => return outcome,
+                Some(wait) if self.pause(wait) => {}
+                _ => return outcome,
             }
         }
+    }
+
+    /// Waits; false when the caller does not want another attempt any more.
+    #[must_use]
+    pub fn pause(&self, wait: Duration) -> bool {
+        let cancelled = &self.options().cancelled;
+        let end = Instant::now() + wait;
+        while !cancelled.load(Ordering::Relaxed) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(LOOK_UP));
+        }
+        false
     }
 
     /// One attempt: the request and the redirects that it meets. `more` are headers beside those

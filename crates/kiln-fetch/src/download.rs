@@ -158,8 +158,8 @@ impl Transfer<'_, '_> {
                         at_last_failure = self.written;
                     }
                     match backoff.next(asked) {
-                        Some(wait) => std::thread::sleep(wait),
-                        None => return Err(error),
+                        Some(wait) if self.client.pause(wait) => {}
+                        _ => return Err(error),
                     }
                 }
             }

@@ -29,7 +29,7 @@
 //! machine's certificates follows `SSL_CERT_FILE` and `SSL_CERT_DIR`, as every TLS program does.
 
 mod agents;
-mod base64;
+pub mod base64;
 mod body;
 mod client;
 mod date;
@@ -57,7 +57,9 @@ pub use download::{DownloadOptions, Downloaded, Progress};
 pub use error::{ClientError, DownloadError, FetchError};
 pub use headers::Headers;
 pub use options::{ClientOptions, Proxies, Retries, Timeouts};
+pub use range::ContentRange;
 pub use redact::redact;
 pub use request::{ByteRange, Method, Request, Response};
+pub use retry::{Backoff, retry_after, status_may_pass};
 pub use sink::Sink;
-pub use url::filename_from_url;
+pub use url::{Url, filename_from_url};

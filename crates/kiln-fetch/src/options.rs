@@ -1,5 +1,7 @@
 //! What a [`Client`](crate::Client) is made from.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How a client behaves. `Default` suits a machine that is directly connected.
@@ -20,6 +22,9 @@ pub struct ClientOptions {
     pub retries: Retries,
     /// How many redirects a request may follow.
     pub max_redirects: u32,
+    /// Once true, nothing is tried again: the wait before an attempt ends at once and the last
+    /// answer or error is the result. A transfer that is under way is not touched.
+    pub cancelled: Arc<AtomicBool>,
 }
 
 impl Default for ClientOptions {
@@ -32,6 +37,7 @@ impl Default for ClientOptions {
             timeouts: Timeouts::default(),
             retries: Retries::default(),
             max_redirects: 10,
+            cancelled: Arc::default(),
         }
     }
 }

@@ -3,16 +3,17 @@
 /// A `Content-Range` field: `bytes 0-9/100`, `bytes 0-9/*` or `bytes */100` (RFC 9110 section
 /// 14.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ContentRange {
+pub struct ContentRange {
     /// First and last byte, both counted; `None` when the range could not be satisfied.
-    pub(crate) part: Option<(u64, u64)>,
+    pub part: Option<(u64, u64)>,
     /// Length of the whole, if the server knows it.
-    pub(crate) total: Option<u64>,
+    pub total: Option<u64>,
 }
 
 impl ContentRange {
     /// Reads the field. What contradicts itself is `None`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (unit, rest) = text.trim().split_once(' ')?;
         let (part, total) = rest.trim().split_once('/')?;
         if !unit.eq_ignore_ascii_case("bytes") {

@@ -60,6 +60,8 @@ pub struct Request {
     pub if_modified_since: Option<String>,
     /// Only these bytes.
     pub range: Option<ByteRange>,
+    /// Twice is as good as once, whatever the method says: a POST that breaks is made again.
+    pub repeatable: bool,
 }
 
 impl Request {

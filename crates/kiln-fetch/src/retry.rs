@@ -8,18 +8,22 @@ use crate::headers::Headers;
 use crate::options::Retries;
 
 /// Counts the attempts of one request.
-pub(crate) struct Backoff {
+#[derive(Debug)]
+pub struct Backoff {
     retries: Retries,
     done: u32,
 }
 
 impl Backoff {
-    pub(crate) fn new(retries: Retries) -> Self {
+    /// None has been made yet.
+    #[must_use]
+    pub fn new(retries: Retries) -> Self {
         Self { retries, done: 0 }
     }
 
-    /// How long to wait before the next attempt; `None` when there should be none.
-    pub(crate) fn next(&mut self, retry_after: Option<Duration>) -> Option<Duration> {
+    /// How long to wait before the next attempt; `None` when there should be none. `retry_after` is
+    /// what the server asked for ([`retry_after`]).
+    pub fn next(&mut self, retry_after: Option<Duration>) -> Option<Duration> {
         if self.done >= self.retries.max {
             return None;
         }
@@ -36,7 +40,7 @@ impl Backoff {
     }
 
     /// Forgets the failures so far: the transfer has moved on since.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.done = 0;
     }
 }
@@ -51,12 +55,14 @@ fn upper_half(whole: Duration) -> Duration {
 
 /// Whether an answer with this status may be another one a little later (RFC 9110 section 15;
 /// 429 is RFC 6585). 501 and 505 say that the server will never do it.
-pub(crate) fn status_may_pass(status: u16) -> bool {
+#[must_use]
+pub fn status_may_pass(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..=599) && !matches!(status, 501 | 505)
 }
 
 /// `Retry-After`: seconds, or a date (RFC 9110 section 10.2.3).
-pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
+#[must_use]
+pub fn retry_after(headers: &Headers) -> Option<Duration> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::redact::redact;
 
 /// A URL that can be requested. Its credentials are kept apart from its text.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Url {
+pub struct Url {
     secure: bool,
     /// Lower case; an IPv6 address without brackets.
     host: String,
@@ -28,7 +28,10 @@ pub(crate) struct Url {
 impl Url {
     /// Reads an absolute `http:` or `https:` URL. A fragment is dropped; characters that a URL may
     /// not hold but that people write (blanks, letters beyond ASCII) are percent-encoded.
-    pub(crate) fn parse(text: &str) -> Result<Self, FetchError> {
+    ///
+    /// # Errors
+    /// [`FetchError::UnsupportedScheme`] for other schemes, [`FetchError::BadUrl`] for the rest.
+    pub fn parse(text: &str) -> Result<Self, FetchError> {
         let bad = |reason: &str| FetchError::BadUrl {
             url: redact(text),
             reason: reason.to_owned(),
@@ -101,7 +104,10 @@ impl Url {
     /// The URL that `location` means when it stands in an answer to `self` (RFC 3986 section 5.2).
     ///
     /// Credentials go along only if the reference is relative and so stays on the same host.
-    pub(crate) fn join(&self, location: &str) -> Result<Self, FetchError> {
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub fn join(&self, location: &str) -> Result<Self, FetchError> {
         let location = location.trim();
         let scheme = if self.secure { "https" } else { "http" };
         if let Some(rest) = location.strip_prefix("//") {
@@ -137,22 +143,32 @@ impl Url {
 
     /// Whether both mean the same scheme, host and port: then credentials may go from one to the
     /// other.
-    pub(crate) fn same_origin(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn same_origin(&self, other: &Self) -> bool {
         self.secure == other.secure && self.host == other.host && self.port == other.port
     }
 
+    /// The path and the query, beginning with `/`.
+    #[must_use]
+    pub fn path_and_query(&self) -> &str {
+        &self.path
+    }
+
     /// Whether the scheme is `https`.
-    pub(crate) fn is_secure(&self) -> bool {
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
         self.secure
     }
 
     /// The host, in lower case and without brackets.
-    pub(crate) fn host(&self) -> &str {
+    #[must_use]
+    pub fn host(&self) -> &str {
         &self.host
     }
 
     /// The port, the scheme's own if none was written.
-    pub(crate) fn port(&self) -> u16 {
+    #[must_use]
+    pub fn port(&self) -> u16 {
         self.port
     }
 
