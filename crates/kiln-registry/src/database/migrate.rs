@@ -14,10 +14,16 @@ pub(crate) struct Migration {
 }
 
 /// All changes, the oldest first.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "content-1",
-    sql: include_str!("schema/content.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "content-1",
+        sql: include_str!("schema/content.sql"),
+    },
+    Migration {
+        name: "access-1",
+        sql: include_str!("schema/access.sql"),
+    },
+];
 
 /// The table of what was done.
 pub(crate) const TABLE: &str =
