@@ -7,12 +7,14 @@
 //! - `copy` chooses and places files for COPY and ADD, on trees of entries from `files`, `context` and `add`;
 //! - `stage::run` runs a process through kiln-run and takes its changes as a layer;
 //! - `remote` fetches contexts, downloads and repositories from the web;
+//! - `agent` is the ssh agent of RUN steps;
 //! - `key` makes the keys under which results are found again;
 //! - `output` writes the image's documents.
 //!
 //! Nothing here prints, and nothing is unpacked before a RUN needs it.
 
 mod add;
+mod agent;
 mod bases;
 mod build;
 mod cancel;
@@ -31,6 +33,7 @@ mod stage;
 mod state;
 mod time;
 
+pub use agent::{KeyError, SshAgent, SshKey};
 pub use build::{Built, build};
 pub use cancel::Cancel;
 pub use copy::{AttributeError, PlaceError, SelectError};

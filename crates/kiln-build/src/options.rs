@@ -7,6 +7,7 @@ use kiln_oci::{Digest, Image, Platform, SourceError};
 use kiln_run::sandbox::{Network, Rlimit};
 use kiln_store::{Lease, Store};
 
+use crate::agent::SshAgent;
 use crate::cancel::Cancel;
 use crate::event::Observer;
 use crate::remote::{RemoteContext, Repository, WebFile};
@@ -35,8 +36,8 @@ pub struct BuildOptions {
     pub jobs: usize,
     /// `--secret`, by id.
     pub secrets: BTreeMap<String, Vec<u8>>,
-    /// Sockets of ssh agents, by id.
-    pub ssh: BTreeMap<String, PathBuf>,
+    /// `--ssh`, by id.
+    pub ssh: BTreeMap<String, SshAgent>,
     /// Whether and how times are made independent of the clock.
     pub reproducible: Reproducible,
     /// More lines for `/etc/hosts`, as (address, name).

@@ -4,6 +4,7 @@
 //! there. So it is made from the same thing, a layer (cached by its content) whose snapshot is mounted; what
 //! the process writes there goes to a scratch directory and is thrown away.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kiln_dockerfile::Origin;
@@ -13,6 +14,7 @@ use kiln_run::sandbox::{self, Overlay};
 use super::Worker;
 use super::caches::Caches;
 use super::ssh::AgentRelay;
+use crate::agent::SshAgent;
 use crate::copy::select::{Request, digest, select};
 use crate::error::StepError;
 use crate::key::KeyBuilder;
@@ -103,6 +105,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
 
     /// Makes everything that the mounts need.
     pub(super) fn prepare_mounts(&self, mounts: &[Mount]) -> Result<Prepared, StepError> {
+        let options = self.shared.options;
         let mut prepared = Prepared::default();
         prepared.caches = self.take_caches(mounts)?;
         for mount in mounts {
@@ -135,11 +138,48 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
                         .mounts
                         .push(sandbox::Mount::Tmpfs { target, size, mode });
                 }
-                (MountKind::Secret { .. }, target) => {
-                    self.secret(&mount.kind, target, &mut prepared)?;
+                (
+                    MountKind::Secret {
+                        id,
+                        env,
+                        mode,
+                        uid,
+                        gid,
+                        required,
+                    },
+                    target,
+                ) => {
+                    let flag = format!("--secret id={id},src=FILE");
+                    let secret = given(&options.secrets, id, *required, "secret", &flag)?;
+                    let Some(content) = secret else { continue };
+                    if let Some(name) = env {
+                        prepared.env.push((name.clone(), variable(id, content)?));
+                    }
+                    prepared
+                        .mounts
+                        .extend(target.map(|target| sandbox::Mount::File {
+                            target,
+                            content: content.clone(),
+                            mode: *mode,
+                            uid: *uid,
+                            gid: *gid,
+                            read_only: true,
+                        }));
                 }
-                (MountKind::Ssh { .. }, target) => {
-                    self.agent(&mount.kind, target, &mut prepared)?;
+                (
+                    MountKind::Ssh {
+                        id,
+                        mode,
+                        uid,
+                        gid,
+                        required,
+                    },
+                    target,
+                ) => {
+                    let flag = format!("--ssh {id}");
+                    let agent = given(&options.ssh, id, *required, "ssh agent", &flag)?;
+                    let Some(agent) = agent else { continue };
+                    self.agent(agent, target, *mode, (*uid, *gid), &mut prepared)?;
                 }
                 (_, None) => {}
             }
@@ -250,85 +290,22 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         Ok(path)
     }
 
-    fn secret(
-        &self,
-        kind: &MountKind,
-        target: Option<PathBuf>,
-        prepared: &mut Prepared,
-    ) -> Result<(), StepError> {
-        let MountKind::Secret {
-            id,
-            env,
-            mode,
-            uid,
-            gid,
-            required,
-        } = kind
-        else {
-            return Ok(());
-        };
-        let Some(content) = self.shared.options.secrets.get(id) else {
-            return match required {
-                false => Ok(()),
-                true => Err(StepError::Missing(format!(
-                    "this step requires the secret `{id}`; give it with `--secret id={id},src=FILE`"
-                ))),
-            };
-        };
-        if let Some(name) = env {
-            let value = String::from_utf8(content.clone()).map_err(|_| {
-                StepError::Missing(format!(
-                    "the secret `{id}` is not text, so it cannot be a variable"
-                ))
-            })?;
-            prepared.env.push((name.clone(), value));
-        }
-        if let Some(target) = target {
-            prepared.mounts.push(sandbox::Mount::File {
-                target,
-                content: content.clone(),
-                mode: *mode,
-                uid: *uid,
-                gid: *gid,
-                read_only: true,
-            });
-        }
-        Ok(())
-    }
-
     fn agent(
         &self,
-        kind: &MountKind,
+        agent: &SshAgent,
         target: Option<PathBuf>,
+        mode: u32,
+        owner: (u32, u32),
         prepared: &mut Prepared,
     ) -> Result<(), StepError> {
-        let MountKind::Ssh {
-            id,
-            mode,
-            uid,
-            gid,
-            required,
-        } = kind
-        else {
-            return Ok(());
-        };
-        let Some(agent) = self.shared.options.ssh.get(id) else {
-            return match required {
-                false => Ok(()),
-                true => Err(StepError::Missing(format!(
-                    "this step requires the ssh agent `{id}`; give it with `--ssh {id}`"
-                ))),
-            };
-        };
         let number = prepared.agents.len();
         let target = target.unwrap_or_else(|| PathBuf::from(format!("{AGENT_SOCKET}{number}")));
         let socket = self.shared.lease.scratch_path()?;
-        let relay = AgentRelay::start(agent, socket, *mode, (*uid, *gid)).map_err(|source| {
-            StepError::Io {
-                what: format!("cannot reach the ssh agent `{}`", agent.display()),
+        let relay =
+            AgentRelay::start(agent, socket, mode, owner).map_err(|source| StepError::Io {
+                what: format!("cannot reach the ssh agent {}", agent.place()),
                 source,
-            }
-        })?;
+            })?;
         if number == 0 {
             prepared
                 .env
@@ -343,6 +320,32 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         prepared.agents.push(relay);
         Ok(())
     }
+}
+
+/// What the person gave under `id`. Without it the mount is left out, unless the step requires it: then `what` it is
+/// and the `flag` to give it with are named.
+fn given<'g, T>(
+    all: &'g BTreeMap<String, T>,
+    id: &str,
+    required: bool,
+    what: &str,
+    flag: &str,
+) -> Result<Option<&'g T>, StepError> {
+    match all.get(id) {
+        None if required => Err(StepError::Missing(format!(
+            "this step requires the {what} `{id}`; give it with `{flag}`"
+        ))),
+        found => Ok(found),
+    }
+}
+
+/// A secret as a variable.
+fn variable(id: &str, content: &[u8]) -> Result<String, StepError> {
+    String::from_utf8(content.to_vec()).map_err(|_| {
+        StepError::Missing(format!(
+            "the secret `{id}` is not text, so it cannot be a variable"
+        ))
+    })
 }
 
 fn path_source(source: &str) -> PathSource {

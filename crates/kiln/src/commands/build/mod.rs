@@ -9,6 +9,7 @@ mod remote;
 mod reproduce;
 mod resolver;
 mod shell;
+mod ssh;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,7 +54,8 @@ pub(crate) struct BuildArgs {
     /// A secret for RUN --mount=type=secret: id=ID[,src=FILE][,env=VARIABLE]
     #[arg(long, value_name = "SPEC")]
     secret: Vec<String>,
-    /// An ssh agent for RUN --mount=type=ssh: `default` or ID=SOCKET
+    /// An ssh agent for RUN --mount=type=ssh: `default` or another ID for the one that runs, ID=SOCKET, or
+    /// ID=KEYFILE[,KEYFILE]
     #[arg(long, value_name = "SPEC")]
     ssh: Vec<String>,
     /// Label for the image

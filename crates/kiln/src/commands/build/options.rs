@@ -1,7 +1,6 @@
 //! From flags to options.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use kiln_build::{BuildOptions, CacheUse, ContextSource, Entitlement, Reproducible};
 use kiln_oci::Platform;
@@ -9,6 +8,7 @@ use kiln_sandbox::{Network, Resource, Rlimit};
 
 use super::BuildArgs;
 use super::inputs::Inputs;
+use super::ssh;
 use crate::commands::Context;
 use crate::environment::Environment;
 use crate::ui::report::Report;
@@ -47,7 +47,7 @@ pub(super) fn options(
         squash: args.squash,
         jobs: args.jobs.unwrap_or(defaults.jobs),
         secrets: secrets(&args.secret, environment)?,
-        ssh: agents(&args.ssh, environment)?,
+        ssh: ssh::agents(&args.ssh, environment)?,
         reproducible: reproducible(args, environment, &build_args)?,
         extra_hosts: extra_hosts(&args.add_host)?,
         shm_size: args.shm_size.map(|size| size.0),
@@ -181,39 +181,6 @@ fn secrets(
         secrets.insert(id.to_owned(), content);
     }
     Ok(secrets)
-}
-
-/// `default` is the agent of the environment; `ID=SOCKET` another one.
-fn agents(
-    specs: &[String],
-    environment: &Environment,
-) -> Result<BTreeMap<String, PathBuf>, Report> {
-    let mut agents = BTreeMap::new();
-    for spec in specs {
-        let (id, socket) = match spec.split_once('=') {
-            Some((id, socket)) => (id, environment.absolute(socket)),
-            None => {
-                let socket = environment.ssh_agent.clone().ok_or_else(|| {
-                    Report::new(format!(
-                        "--ssh {spec}: no agent runs (SSH_AUTH_SOCK is not set)"
-                    ))
-                    .hint("start one with `eval $(ssh-agent)` and `ssh-add`")
-                })?;
-                (spec.as_str(), socket)
-            }
-        };
-        use std::os::unix::fs::FileTypeExt as _;
-        let is_socket = std::fs::metadata(&socket).is_ok_and(|data| data.file_type().is_socket());
-        if !is_socket {
-            return Err(Report::new(format!(
-                "--ssh {id}: `{}` is not an agent's socket",
-                socket.display()
-            ))
-            .hint("kiln does not read key files itself: add the key to an agent with `ssh-add`"));
-        }
-        agents.insert(id.to_owned(), socket);
-    }
-    Ok(agents)
 }
 
 /// Docker writes NAME:ADDRESS; an `=` between them is fine too.
