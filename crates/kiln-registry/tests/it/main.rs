@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 #![allow(clippy::print_stderr, reason = "tests say what they could not check")]
 
+mod content;
 mod database;

@@ -1,0 +1,7 @@
+//! Content from outside: blobs, uploads, manifests, tags.
+
+mod blobs;
+mod fixture;
+mod manifests;
+mod tags;
+mod uploads;
