@@ -54,8 +54,7 @@ impl Place {
         let place = Place { directory };
         place.fill();
         let runner = place.path("runner");
-        fs::copy(env!("CARGO_BIN_EXE_sandbox-runner"), &runner).unwrap();
-        fs::set_permissions(&runner, fs::Permissions::from_mode(0o755)).unwrap();
+        copy_program(env!("CARGO_BIN_EXE_sandbox-runner").as_ref(), &runner);
         place
     }
 
@@ -71,7 +70,7 @@ impl Place {
         }
         fs::set_permissions(layer.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
         if let Some(busybox) = static_busybox() {
-            fs::copy(busybox, layer.join("bin/busybox")).unwrap();
+            copy_program(busybox, &layer.join("bin/busybox"));
             for tool in TOOLS {
                 symlink("busybox", layer.join("bin").join(tool)).unwrap();
             }
@@ -83,7 +82,7 @@ impl Place {
                 .arg(&path)
                 .output()
                 .expect("because libc has ldd");
-            fs::copy(&path, layer.join("bin").join(tool)).unwrap();
+            copy_program(&path, &layer.join("bin").join(tool));
             let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
             for library in listed
                 .split_whitespace()
@@ -167,6 +166,17 @@ pub fn skip_unless_root() -> bool {
         println!("skipped: needs root");
     }
     !is_root()
+}
+
+/// Copies a program in a process of its own. A file that this process has open for writing could not be
+/// executed as long as a child that another test forks has a copy of the descriptor.
+fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("install")
+        .args(["-m", "755"])
+        .arg(from)
+        .arg(to)
+        .status();
+    assert!(copied.unwrap().success(), "{}", from.display());
 }
 
 fn find(tool: &str) -> Option<PathBuf> {
