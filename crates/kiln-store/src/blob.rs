@@ -123,6 +123,10 @@ impl BlobWriter {
         let out = self.out.take().expect("because a writer is finished once");
         let file = out.into_inner().map_err(io::IntoInnerError::into_error);
         let file = file.map_err(StoreError::io("write", &self.path))?;
+        // xfs keeps room behind the end of a file that grew, which would count for the cap; and it
+        // gives that back when it is told that the file ends here.
+        file.set_len(self.size)
+            .map_err(StoreError::io("write", &self.path))?;
         self.end_writeback()
             .map_err(StoreError::io("sync", &self.path))?;
         Ok(file)

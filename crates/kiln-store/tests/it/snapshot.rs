@@ -20,7 +20,13 @@ impl Scratch {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{name}-{}-{number}", std::process::id());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "`cargo xtask filesystems` says where"
+        )]
+        let parent = std::env::var_os("KILN_TEST_DIR").map(PathBuf::from);
+        let parent = parent.unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
+        let path = parent.join(name);
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }

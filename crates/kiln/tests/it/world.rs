@@ -55,8 +55,10 @@ impl World {
     /// An empty store and an empty working directory.
     pub(crate) fn new() -> Self {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let root =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}", std::process::id()));
+        // `cargo xtask filesystems` says where.
+        let parent = std::env::var_os("KILN_TEST_DIR").map(PathBuf::from);
+        let parent = parent.unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
+        let root = parent.join(format!("{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(root.join("dir")).unwrap();
         Self { root }
