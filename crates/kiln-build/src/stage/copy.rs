@@ -8,7 +8,8 @@ use kiln_dockerfile::evaluate::{
 use kiln_layer::{LayerIndex, Tree};
 use kiln_run::resolve_user;
 
-use super::{Shared, Worker, key_on};
+use super::results::key_on;
+use super::{Shared, Worker};
 use crate::copy::place::{Destination, Placement};
 use crate::copy::select::{Chosen, Request, digest, select};
 use crate::copy::{Attributes, Times};

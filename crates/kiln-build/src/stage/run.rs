@@ -12,8 +12,9 @@ use kiln_run::sandbox::{ExitStatus, Mount, Network, Sandboxed, Security, Stdio, 
 use kiln_run::{Process, Rootfs, check_platform, effective_env, resolve_user, spawn};
 use kiln_store::{CommitOptions, Lease, Upper};
 
+use super::Worker;
 use super::mounts::Prepared;
-use super::{Worker, key_on};
+use super::results::key_on;
 use crate::error::StepError;
 use crate::event::{Event, StepId};
 use crate::options::Entitlement;
