@@ -120,7 +120,7 @@ async fn a_blob_that_a_manifest_names_is_not_deleted() {
     let layer = Digest::sha256(b"layer");
     let refused = registry.content.delete_blob(&repository, &layer).await;
     assert!(
-        matches!(refused, Err(DeleteError::Needed { by, .. }) if *by == stored.digest),
+        matches!(&refused, Err(DeleteError::Needed { by, .. }) if **by == stored.digest),
         "{refused:?}"
     );
 }

@@ -226,7 +226,7 @@ async fn an_index_keeps_what_it_names() {
     let parent = parent.unwrap().digest;
     let refused = content.delete_manifest(&repository, &child, "test").await;
     assert!(
-        matches!(refused, Err(DeleteError::Needed { by, .. }) if *by == parent),
+        matches!(&refused, Err(DeleteError::Needed { by, .. }) if **by == parent),
         "{refused:?}"
     );
     content
@@ -252,7 +252,8 @@ async fn immutable_tags_stay_whatever_is_tried() {
         who: "test".to_owned(),
     };
     let rule = content.add_tag_rule(rule).await.unwrap();
-    assert_eq!(content.tag_rules("team").await.unwrap(), [rule.clone()]);
+    let rules = content.tag_rules("team").await.unwrap();
+    assert_eq!(rules, std::slice::from_ref(&rule));
     assert_eq!(content.tag_rules("other").await.unwrap(), []);
     let first = registry
         .image(&repository, &["v1.0.0", "latest"], b"1")
