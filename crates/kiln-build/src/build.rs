@@ -1,7 +1,8 @@
-//! The build: a plan, a thread for each stage that the target reaches, and the image at the end.
+//! The build: a plan for each platform, a thread for each stage that the target reaches, and the images at the end.
 //!
 //! A stage's thread does its instructions one after the other and waits where it needs another stage, so
-//! independent stages run side by side without a scheduler. How many of them *work* at once is bounded
+//! independent stages run side by side without a scheduler, and so do platforms. A step that several of them share is
+//! done once, because it has one key. How many of them *work* at once is bounded
 //! by places, which nobody holds while waiting.
 
 use std::collections::BTreeMap;
@@ -15,9 +16,10 @@ use kiln_oci::{Descriptor, Digest, Index, Platform, Raw, media_type};
 use kiln_store::Lease;
 
 use crate::bases::Bases;
+use crate::cancel::Cancel;
 use crate::context::Contexts;
 use crate::error::BuildError;
-use crate::event::Event;
+use crate::event::Warnings;
 use crate::in_flight::InFlight;
 use crate::options::{BuildContext, BuildOptions};
 use crate::output::{BuiltImage, write_image};
@@ -66,9 +68,11 @@ pub fn build(
     let contexts = Contexts::new(context, &lease, &steps);
     let in_flight = InFlight::default();
     let places = Places::new(options.jobs);
-    let mut images = vec![];
-    for platform in &options.platforms {
-        let run = Run {
+    let warnings = Warnings::new(context.observer);
+    let runs: Vec<Run<'_, '_>> = options
+        .platforms
+        .iter()
+        .map(|platform| Run {
             context,
             options,
             dockerfile,
@@ -80,10 +84,10 @@ pub fn build(
             steps: &steps,
             in_flight: &in_flight,
             places: &places,
-        };
-        let state = run.target()?;
-        images.push(write_image(context, &lease, state, options)?);
-    }
+            warnings: &warnings,
+        })
+        .collect();
+    let images = run_platforms(&runs)?;
     drop(contexts);
     context.store.sync_all()?;
     let descriptor = match &images[..] {
@@ -123,9 +127,15 @@ struct Run<'a, 'b> {
     steps: &'a AtomicUsize,
     in_flight: &'a InFlight,
     places: &'a Places,
+    warnings: &'a Warnings<'a>,
 }
 
 impl Run<'_, '_> {
+    /// Builds the target and writes its image.
+    fn image(&self) -> Result<BuiltImage, BuildError> {
+        write_image(self.context, self.lease, self.target()?, self.options)
+    }
+
     /// The state of the target stage.
     fn target(&self) -> Result<State, BuildError> {
         let mut plan_options = PlanOptions {
@@ -141,10 +151,8 @@ impl Run<'_, '_> {
             .plan(self.dockerfile, &mut plan_options, self.platform)?;
         if !plan.unused_build_args.is_empty() {
             let names = plan.unused_build_args.join(", ");
-            let message = format!("no ARG declares the build arguments {names}");
-            self.context
-                .observer
-                .event(&Event::Warning { message: &message });
+            self.warnings
+                .say(format!("no ARG declares the build arguments {names}"));
         }
         let finished: Vec<Slot<Arc<Finished>>> =
             self.dockerfile.stages.iter().map(|_| Slot::new()).collect();
@@ -160,6 +168,7 @@ impl Run<'_, '_> {
             places: self.places,
             steps: self.steps,
             in_flight: self.in_flight,
+            warnings: self.warnings,
             finished: &finished,
         };
         run_stages(&shared)?;
@@ -171,39 +180,90 @@ impl Run<'_, '_> {
     }
 }
 
-/// Runs every stage of the plan. The first failure stops the others and is the one that is reported.
+/// Runs all platforms side by side. Their images, in order.
+fn run_platforms(runs: &[Run<'_, '_>]) -> Result<Vec<BuiltImage>, BuildError> {
+    let [first, ..] = runs else {
+        return Ok(vec![]);
+    };
+    let failure = Failure::new(first.context.cancel);
+    let images: Vec<Option<BuiltImage>> = std::thread::scope(|scope| {
+        let running: Vec<_> = runs
+            .iter()
+            .map(|run| scope.spawn(|| failure.watch(run.image())))
+            .collect();
+        running
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|_| failure.watch(Err(BuildError::Worker)))
+            })
+            .collect()
+    });
+    failure.into_result()?;
+    images
+        .into_iter()
+        .map(|image| image.ok_or(BuildError::Worker))
+        .collect()
+}
+
+/// Runs every stage of the plan.
 fn run_stages(shared: &Shared<'_, '_>) -> Result<(), BuildError> {
-    let first: Mutex<Option<BuildError>> = Mutex::new(None);
+    let failure = Failure::new(shared.build.cancel);
     std::thread::scope(|scope| {
         for stage in &shared.plan.stages {
-            let (first, slot) = (&first, &shared.finished[stage.index]);
+            let (failure, slot) = (&failure, &shared.finished[stage.index]);
             scope.spawn(move || {
                 let _unblock = SetOnDrop(slot);
-                match stage::run(shared, stage) {
-                    Ok(finished) => slot.set(Some(Arc::new(finished))),
-                    Err(error) => {
-                        let by_person = matches!(error, BuildError::Cancelled);
-                        let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
-                        // Stages that wait for a failed one are cancelled; that is not news.
-                        if first
-                            .as_ref()
-                            .is_none_or(|old| matches!(old, BuildError::Cancelled))
-                        {
-                            *first = Some(error);
-                        }
-                        drop(first);
-                        if !by_person {
-                            shared.build.cancel.cancel();
-                        }
-                    }
+                if let Some(finished) = failure.watch(stage::run(shared, stage)) {
+                    slot.set(Some(Arc::new(finished)));
                 }
             });
         }
     });
-    first
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .map_or(Ok(()), Err)
+    failure.into_result()
+}
+
+/// The first failure of things that run side by side: it stops the others and is the one that is reported.
+struct Failure<'a> {
+    cancel: &'a Cancel,
+    first: Mutex<Option<BuildError>>,
+}
+
+impl<'a> Failure<'a> {
+    fn new(cancel: &'a Cancel) -> Self {
+        let first = Mutex::new(None);
+        Self { cancel, first }
+    }
+
+    /// Takes notice of how one of them ended.
+    fn watch<T>(&self, result: Result<T, BuildError>) -> Option<T> {
+        let error = match result {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        let by_person = matches!(error, BuildError::Cancelled);
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        // What waits for something that failed is cancelled; that is not news.
+        if first
+            .as_ref()
+            .is_none_or(|old| matches!(old, BuildError::Cancelled))
+        {
+            *first = Some(error);
+        }
+        drop(first);
+        if !by_person {
+            self.cancel.cancel();
+        }
+        None
+    }
+
+    fn into_result(self) -> Result<(), BuildError> {
+        let first = self.first.into_inner();
+        first
+            .unwrap_or_else(PoisonError::into_inner)
+            .map_or(Ok(()), Err)
+    }
 }
 
 /// Makes sure that nobody waits for a stage whose thread is gone, even if it panicked.

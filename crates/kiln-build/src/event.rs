@@ -1,5 +1,7 @@
 //! What a build tells while it runs. The binary draws it; nothing here prints.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Names a step within one build. Steps are numbered in the order in which they start.
@@ -61,6 +63,28 @@ pub enum Event<'a> {
 pub trait Observer: Send + Sync {
     /// Takes notice. Slow observers slow the build down.
     fn event(&self, event: &Event<'_>);
+}
+
+/// Warnings of one build. Platforms that are built side by side come to the same ones; each is said once.
+pub(crate) struct Warnings<'a> {
+    observer: &'a dyn Observer,
+    said: Mutex<BTreeSet<String>>,
+}
+
+impl<'a> Warnings<'a> {
+    pub(crate) fn new(observer: &'a dyn Observer) -> Self {
+        let said = Mutex::default();
+        Self { observer, said }
+    }
+
+    /// Says `message`, unless it was said before.
+    pub(crate) fn say(&self, message: String) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if !said.contains(&message) {
+            self.observer.event(&Event::Warning { message: &message });
+            said.insert(message);
+        }
+    }
 }
 
 /// An observer that looks away.

@@ -25,7 +25,7 @@ use kiln_store::Lease;
 use crate::bases::{Bases, stage_platform};
 use crate::context::Contexts;
 use crate::error::{BuildError, StepError};
-use crate::event::{Event, StepId};
+use crate::event::{Event, StepId, Warnings};
 use crate::options::{BuildContext, BuildOptions, Reproducible};
 use crate::remote::Fetcher;
 use crate::slots::{Places, Slot};
@@ -45,6 +45,7 @@ pub(crate) struct Shared<'a, 'b> {
     pub(crate) places: &'a Places,
     pub(crate) steps: &'a AtomicUsize,
     pub(crate) in_flight: &'a crate::in_flight::InFlight,
+    pub(crate) warnings: &'a Warnings<'a>,
     /// One for each stage of the file.
     pub(crate) finished: &'a [Slot<Arc<Finished>>],
 }
@@ -63,6 +64,8 @@ pub(crate) struct Worker<'a, 'b> {
     platform: Platform,
     state: State,
     scope: StageScope,
+    /// What a person sees before the number of a step: the platform if there are several, and the stage.
+    label: String,
     /// Steps that a person sees, for `[builder 2/5]`.
     shown: usize,
     total: usize,
@@ -75,7 +78,8 @@ pub(crate) struct Worker<'a, 'b> {
 pub(crate) fn run(shared: &Shared<'_, '_>, stage: &PlannedStage) -> Result<Finished, BuildError> {
     let platform = stage_platform(stage, shared.platform);
     let total = 1 + stage.steps.iter().filter(|step| is_shown(step)).count();
-    let name = format!("{} {}", label(stage, 1, total), stage.original);
+    let label = shared.label(stage, &platform);
+    let name = format!("[{label} 1/{total}] {}", stage.original);
     let (state, scope) = shared.step(&name, stage.span, |step| {
         let (state, scope) = shared.base(stage, &platform)?;
         shared.build.observer.event(&Event::Cached { step });
@@ -87,6 +91,7 @@ pub(crate) fn run(shared: &Shared<'_, '_>, stage: &PlannedStage) -> Result<Finis
         platform,
         state,
         scope,
+        label,
         shown: 1,
         total,
     };
@@ -107,15 +112,23 @@ fn is_shown(step: &PlannedStep) -> bool {
     )
 }
 
-fn label(stage: &PlannedStage, number: usize, total: usize) -> String {
-    let name = stage
-        .name
-        .clone()
-        .unwrap_or_else(|| format!("stage-{}", stage.index));
-    format!("[{name} {number}/{total}]")
-}
-
 impl<'a, 'b: 'a> Shared<'a, 'b> {
+    /// `builder`, or where several platforms are built at once `linux/arm64 builder`; a stage that runs on one platform
+    /// for another is `linux/amd64->arm64 builder`, as BuildKit has it.
+    fn label(&self, stage: &PlannedStage, platform: &Platform) -> String {
+        let name = stage.name.clone();
+        let name = name.unwrap_or_else(|| format!("stage-{}", stage.index));
+        let target = self.platform.to_string();
+        match self.options.platforms.len() {
+            0 | 1 => name,
+            _ if platform == self.platform => format!("{target} {name}"),
+            _ => {
+                let same_os = target.strip_prefix(&format!("{}/", platform.os));
+                format!("{platform}->{} {name}", same_os.unwrap_or(&target))
+            }
+        }
+    }
+
     /// Announces a step, does it, and tells how it ended.
     fn step<T>(
         &self,
@@ -187,7 +200,7 @@ impl Worker<'_, '_> {
             Evaluated::Run(run) => format!("RUN {}", run.display.trim_start_matches("RUN ")),
             _ => instruction.original.clone(),
         };
-        let name = format!("{} {shown}", label(self.stage, self.shown, self.total));
+        let name = format!("[{} {}/{}] {shown}", self.label, self.shown, self.total);
         let history = evaluated
             .history()
             .map_or_else(|| shown.clone(), |(created_by, _)| created_by);
@@ -223,10 +236,7 @@ impl Worker<'_, '_> {
                 undefined.name,
                 hint.unwrap_or_default()
             );
-            self.shared
-                .build
-                .observer
-                .event(&Event::Warning { message: &message });
+            self.shared.warnings.say(message);
         }
     }
 

@@ -17,6 +17,7 @@ mod build_cache;
 mod build_copy;
 mod build_errors;
 mod build_git;
+mod build_platforms;
 mod build_run;
 mod build_ssh;
 mod build_web;
