@@ -3,6 +3,7 @@
 //! Kept to two small crates, so that the first run after a clone takes seconds.
 
 mod bench;
+mod conformance;
 mod filesystems;
 mod interop;
 mod peers;
@@ -19,6 +20,9 @@ Commands:
   peers [DIR]               bring the real tools to compare with: buildah, podman, BuildKit …
   interop [DIR] [-- ARGS]   run the interop tests against them; ARGS go to the tests
   filesystems [NAME]...     run the tests of the store on ext4, tmpfs, xfs and btrfs (as root)
+  conformance URL [--login NAME:PASSWORD] [--authority FILE.pem]
+                            check a registry against the distribution specification; pushes below
+                            `conformance/`
   bench NAME [--rounds N] [--scale F] [--kiln FILE]
                             run kiln and its peers in turn and compare; `build` stands for all
                             that begin with it
@@ -52,6 +56,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode, String> {
             interop::run(&repository(), &peers::folder(dir)?, arguments)
         }
         ["filesystems", wanted @ ..] => filesystems::run(&repository(), wanted),
+        ["conformance", rest @ ..] => conformance::run(&repository(), rest),
         ["bench", rest @ ..] => bench::run(&repository(), rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

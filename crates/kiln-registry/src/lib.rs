@@ -3,7 +3,13 @@
 #[expect(dead_code, reason = "the JSON API, which comes next, uses the rest")]
 pub mod access;
 pub mod clock;
+pub mod config;
 pub mod content;
 pub mod database;
+mod distribution;
+mod metrics;
 pub mod name;
+mod server;
 pub mod storage;
+
+pub use server::{Level, Log, Server, ServerError, ServerHandle, TlsError};
