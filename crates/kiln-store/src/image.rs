@@ -134,10 +134,10 @@ impl Store {
 
     /// The images that a descriptor leads to: itself, or those of an index that are here. Attestations
     /// and other artifacts that an index lists beside its images are passed over.
-    pub(crate) fn manifests_of(
-        &self,
-        descriptor: &Descriptor,
-    ) -> Result<Vec<Descriptor>, StoreError> {
+    ///
+    /// # Errors
+    /// If a document is damaged.
+    pub fn manifests_of(&self, descriptor: &Descriptor) -> Result<Vec<Descriptor>, StoreError> {
         let mut manifests = vec![];
         let mut pending = vec![descriptor.clone()];
         let mut seen = std::collections::HashSet::new();

@@ -5,7 +5,9 @@ mod cli;
 mod commands;
 mod configuration;
 mod environment;
+mod registries;
 mod rootless;
+mod transfer;
 mod ui;
 
 use std::process::ExitCode;

@@ -32,6 +32,8 @@ mod import;
 mod inspect;
 mod load;
 mod prune;
+mod pull;
+mod push;
 mod reproducible;
 mod rmi;
 mod rootless;

@@ -1,0 +1,77 @@
+//! The registry client, set up with what the surroundings say: proxies, certificates, logins.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kiln_remote::{Remote, RemoteError, RemoteOptions, Warning};
+
+use crate::commands::Context;
+use crate::ui::{self, report::Report};
+
+/// How a command speaks to registries.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct RegistryArgs {
+    /// Reach this registry (HOST or HOST:PORT) by plain HTTP; may be repeated. Registries on this machine are
+    /// anyway
+    #[arg(long, value_name = "HOST")]
+    pub(crate) plain_http: Vec<String>,
+    /// Do not check the certificate of this registry; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub(crate) insecure: Vec<String>,
+}
+
+/// Makes the client. Once `cancelled` is true, whatever it does ends soon.
+///
+/// # Errors
+/// If certificates or settings of hosts cannot be used.
+pub(crate) fn remote(
+    context: &Context,
+    args: &RegistryArgs,
+    cancelled: Arc<AtomicBool>,
+) -> Result<Remote, Report> {
+    let environment = &context.environment;
+    let mut options = RemoteOptions {
+        client: kiln_fetch::ClientOptions {
+            proxies: environment.proxies.clone(),
+            ca_certificates: environment.ca_certificates.iter().cloned().collect(),
+            insecure_hosts: args.insecure.clone(),
+            cancelled,
+            ..kiln_fetch::ClientOptions::default()
+        },
+        on_warning: Some(Arc::new(|warning: &Warning| {
+            ui::note(&format!("{} says: {}", warning.host, warning.text));
+        })),
+        ..RemoteOptions::default()
+    };
+    options.hosts.plain_http.extend(args.plain_http.clone());
+    Ok(Remote::new(options)?)
+}
+
+/// A failure at a registry, with what to do about it.
+pub(crate) fn failed(error: RemoteError) -> Report {
+    if matches!(error, RemoteError::Cancelled) {
+        return Report::interrupted();
+    }
+    let hint = error.hint();
+    let report = Report::from(error);
+    hint.into_iter().fold(report, Report::hint)
+}
+
+/// A flag that Ctrl-C and a polite kill set; a second one ends kiln at once.
+///
+/// # Errors
+/// If signals cannot be watched.
+pub(crate) fn interruptible() -> Result<Arc<AtomicBool>, Report> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let flag = Arc::clone(&cancelled);
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if flag.swap(true, Ordering::Relaxed) {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+        }
+    });
+    Ok(cancelled)
+}
