@@ -64,8 +64,8 @@ pub fn build(
     let lease = Arc::new(context.store.lease()?);
     let bases = Bases::new(context);
     let trees = Trees::new(context.store);
-    let steps = AtomicUsize::new(0);
-    let contexts = Contexts::new(context, &lease, &steps);
+    let steps = context.steps;
+    let contexts = Contexts::new(context, &lease, steps);
     let in_flight = InFlight::default();
     let places = Places::new(options.jobs);
     let warnings = Warnings::new(context.observer);
@@ -81,7 +81,7 @@ pub fn build(
             contexts: &contexts,
             trees: &trees,
             lease: &lease,
-            steps: &steps,
+            steps,
             in_flight: &in_flight,
             places: &places,
             warnings: &warnings,

@@ -1,14 +1,14 @@
 //! Stopping a build: because a step failed, or because the person has had enough.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kiln_run::sandbox::Handle;
 
 /// Shared by everything that works on one build. Once cancelled it stays so.
 #[derive(Debug, Default)]
 pub struct Cancel {
-    cancelled: AtomicBool,
+    cancelled: Arc<AtomicBool>,
     running: Mutex<Vec<(u64, Handle)>>,
 }
 
@@ -24,6 +24,12 @@ impl Cancel {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// True once cancelled, for whoever works for the build and cannot be told.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.cancelled)
     }
 
     /// Stops the build: running processes are killed, no further step begins.

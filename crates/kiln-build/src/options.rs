@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 
 use kiln_oci::{Digest, Image, Platform, SourceError};
 use kiln_run::sandbox::{Network, Rlimit};
@@ -168,6 +169,9 @@ pub struct BuildContext<'a> {
     pub step_cache: Option<&'a dyn StepCache>,
     /// For ADD with a URL.
     pub client: &'a kiln_fetch::Client,
+    /// How many steps have been announced to `observer`. Whoever brings content for the build counts
+    /// along, so that all numbers differ.
+    pub steps: &'a AtomicUsize,
     /// Who watches.
     pub observer: &'a dyn Observer,
     /// How it is stopped.

@@ -1,6 +1,7 @@
 //! `kiln pull`: an image from a registry into the store.
 
 use std::process::ExitCode;
+use std::sync::atomic::AtomicUsize;
 
 use kiln_oci::Reference;
 
@@ -52,7 +53,8 @@ pub(crate) fn pull(context: &Context, args: &PullArgs) -> Result<ExitCode, Repor
         args.progress
     };
     let display = display(mode, context.environment.color);
-    let transfers = Transfers::new(&*display, 1);
+    let steps = AtomicUsize::new(0);
+    let transfers = Transfers::new(&*display, &steps);
     let mut pulled = vec![];
     let result = names.iter().try_for_each(|name| {
         let lease = store.lease()?;

@@ -1,6 +1,7 @@
 //! `kiln push`: an image of the store to a registry.
 
 use std::process::ExitCode;
+use std::sync::atomic::AtomicUsize;
 
 use kiln_layer::Compression;
 use kiln_oci::{Descriptor, Platform, Reference, media_type};
@@ -65,7 +66,7 @@ pub(crate) fn push(context: &Context, args: &PushArgs) -> Result<ExitCode, Repor
         store: &store,
         lease: &lease,
         repository: &remote.repository(&to),
-        transfers: &Transfers::new(&*display, 1),
+        transfers: &Transfers::new(&*display, &AtomicUsize::new(0)),
         parallel: remote.options().parallel,
         compression: &compression,
     }

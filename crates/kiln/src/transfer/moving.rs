@@ -11,7 +11,7 @@ use crate::ui::size::Size;
 /// All transfers of one command.
 pub(crate) struct Transfers<'a> {
     observer: &'a dyn Observer,
-    next: AtomicUsize,
+    steps: &'a AtomicUsize,
 }
 
 /// One blob on its way. Dropped before its end, it failed.
@@ -24,17 +24,14 @@ pub(crate) struct Moving<'a> {
 }
 
 impl<'a> Transfers<'a> {
-    /// Nothing moves yet. Steps are numbered from `first` on.
-    pub(crate) fn new(observer: &'a dyn Observer, first: StepId) -> Self {
-        Self {
-            observer,
-            next: AtomicUsize::new(first),
-        }
+    /// Nothing moves yet. `steps` is how many steps `observer` has heard of.
+    pub(crate) fn new(observer: &'a dyn Observer, steps: &'a AtomicUsize) -> Self {
+        Self { observer, steps }
     }
 
     /// A blob begins to move.
     pub(crate) fn begin(&self, descriptor: &Descriptor) -> Moving<'a> {
-        let step = self.next.fetch_add(1, Ordering::Relaxed);
+        let step = self.steps.fetch_add(1, Ordering::Relaxed) + 1;
         let name = format!(
             "{} {} {}",
             kind(descriptor),

@@ -91,6 +91,19 @@ impl Report {
         self.kind == Kind::Interrupted
     }
 
+    /// The advice of a report that is among the causes of `error`.
+    fn hints_in(error: &(dyn Error + 'static)) -> Vec<String> {
+        let mut hints = vec![];
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            if let Some(Reported(report)) = cause.downcast_ref() {
+                hints.extend(report.hints.iter().cloned());
+            }
+            next = cause.source();
+        }
+        hints
+    }
+
     /// Shows the report on standard error and gives the exit code.
     pub(crate) fn show(&self) -> ExitCode {
         if !matches!(self.kind, Kind::Exit(_)) {
@@ -116,10 +129,16 @@ impl Report {
     }
 }
 
+/// A report on its way through a library, as the source of one of its errors.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.message())]
+pub(crate) struct Reported(pub(crate) Report);
+
 /// Every library error becomes a failure with its chain of causes.
 impl<E: Error + 'static> From<E> for Report {
     fn from(error: E) -> Self {
         let mut report = Self::new(error.to_string());
+        let advice = Self::hints_in(&error);
         let mut next = error.source();
         while let Some(cause) = next {
             let text = cause.to_string();
@@ -130,6 +149,7 @@ impl<E: Error + 'static> From<E> for Report {
             next = cause.source();
         }
         report.hints = hints(&report);
+        report.hints.extend(advice);
         report
     }
 }

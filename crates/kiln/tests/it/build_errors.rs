@@ -20,8 +20,8 @@ fn mistakes_are_shown_with_their_place_and_a_way_out() {
         ("FROM scratch\nRUN <<EOF\necho\n", &["EOF"]),
         ("FROM scratch\nUSER\n", &["USER"]),
         (
-            "FROM missing:1\n",
-            &["missing:1", "the local store", "--build-context"],
+            "FROM 127.0.0.1:1/missing:1\n",
+            &["missing:1", "refused", "hint: is the server up"],
         ),
         ("", &["Dockerfile"]),
         (

@@ -18,6 +18,7 @@ mod build_copy;
 mod build_errors;
 mod build_git;
 mod build_platforms;
+mod build_registry;
 mod build_run;
 mod build_ssh;
 mod build_web;

@@ -14,12 +14,14 @@ mod ssh;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use kiln_build::{BuildContext, BuildError, Built, Cancel, SelectError, StepError};
 use kiln_dockerfile::{Diagnostic, SourceFile};
 use kiln_oci::Reference;
 
 use super::Context;
+use crate::registries::RegistryArgs;
 use crate::ui::progress::{Display, Progress, display};
 use crate::ui::{self, report::Report};
 
@@ -67,6 +69,10 @@ pub(crate) struct BuildArgs {
     /// What to build for, for example linux/amd64,linux/arm64
     #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
     platform: Vec<String>,
+    /// When to ask registries for base images
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", num_args = 0..=1,
+          default_missing_value = "always", require_equals = true)]
+    pull: resolver::PullPolicy,
     /// Use no earlier results
     #[arg(long)]
     no_cache: bool,
@@ -122,6 +128,8 @@ pub(crate) struct BuildArgs {
     /// Print nothing but the image's id
     #[arg(long, short)]
     quiet: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 /// Builds, stores and names the image.
@@ -149,7 +157,16 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
     let options = options::options(context, args, &inputs)?;
     let store = context.store()?;
     let display = args.display(context);
-    let resolver = resolver::Resolver::new(&store, &context.environment);
+    let steps = AtomicUsize::new(0);
+    let resolver = resolver::Resolver::new(resolver::Surroundings {
+        context,
+        store: &store,
+        policy: args.pull,
+        registry: &args.registry,
+        observer: &*display,
+        steps: &steps,
+        cancel: &cancel,
+    });
     let build_context = BuildContext {
         store: &store,
         context: &inputs.context,
@@ -158,6 +175,7 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
         resolver: &resolver,
         step_cache: None,
         client: &client,
+        steps: &steps,
         observer: &*display,
         cancel: &cancel,
     };
@@ -283,16 +301,18 @@ fn hints(cause: &StepError) -> Vec<String> {
     match cause {
         StepError::Spawn(error) => error.hint().map(str::to_owned).into_iter().collect(),
         StepError::Download(error) => error.hint().map(ToString::to_string).into_iter().collect(),
-        StepError::Select(SelectError::NotFound { similar: Some(similar), .. }) => {
+        StepError::Select(SelectError::NotFound {
+            similar: Some(similar),
+            ..
+        }) => {
             vec![format!("did you mean `{similar}`?")]
         }
         StepError::Select(SelectError::NotFound { place, .. }) if place == "the build context" => {
             vec!["it may not exist, or .dockerignore may leave it out".to_owned()]
         }
-        StepError::Base(kiln_oci::SourceError::NotFound { .. }) => vec![
-            "kiln does not pull from registries yet: `kiln load` an archive, `kiln import` a root file              system, or name another source with --build-context"
-                .to_owned(),
-        ],
+        StepError::Base(kiln_oci::SourceError::NotFound { .. }) => {
+            vec!["with --pull=never only the store is looked into".to_owned()]
+        }
         _ => vec![],
     }
 }

@@ -1,22 +1,121 @@
-//! Where base images come from: the local store, OCI layouts, archives.
+//! Where base images come from: the local store, registries, OCI layouts, archives.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use kiln_build::BaseResolver;
+use kiln_build::{BaseResolver, Cancel, Observer};
 use kiln_oci::{Image, Platform, Reference, Source, SourceError};
+use kiln_remote::Remote;
 use kiln_store::{Store, archive, layout};
 
+use crate::commands::Context;
 use crate::environment::Environment;
+use crate::registries::{self, RegistryArgs};
+use crate::transfer::moving::Transfers;
+use crate::transfer::pull::{Pull, Wanted};
+use crate::ui::report::{Report, Reported};
+
+/// When registries are asked for a base image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum PullPolicy {
+    /// When the store has none of that name and platform.
+    #[default]
+    Missing,
+    /// Every time, so that the build has the newest.
+    Always,
+    /// Never.
+    Never,
+}
 
 /// Looks names up.
 pub(crate) struct Resolver<'a> {
+    context: &'a Context,
     store: &'a Store,
     environment: &'a Environment,
+    policy: PullPolicy,
+    registry: &'a RegistryArgs,
+    observer: &'a dyn Observer,
+    steps: &'a AtomicUsize,
+    cancel: &'a Cancel,
+    /// Made when the first base has to come from a registry.
+    remote: OnceLock<Remote>,
+    /// What was pulled for this build. Whoever pulls holds it, so that stages with the same base pull it once.
+    pulled: Mutex<HashSet<(Reference, Platform)>>,
+}
+
+/// What a resolver needs beside what it is asked.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) store: &'a Store,
+    pub(crate) policy: PullPolicy,
+    pub(crate) registry: &'a RegistryArgs,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) steps: &'a AtomicUsize,
+    pub(crate) cancel: &'a Cancel,
 }
 
 impl<'a> Resolver<'a> {
-    pub(crate) fn new(store: &'a Store, environment: &'a Environment) -> Self {
-        Self { store, environment }
+    pub(crate) fn new(of: Surroundings<'a>) -> Self {
+        Self {
+            context: of.context,
+            store: of.store,
+            environment: &of.context.environment,
+            policy: of.policy,
+            registry: of.registry,
+            observer: of.observer,
+            steps: of.steps,
+            cancel: of.cancel,
+            remote: OnceLock::new(),
+            pulled: Mutex::default(),
+        }
+    }
+
+    /// An image by its name: from the store, or through it from a registry.
+    fn named(&self, reference: &Reference, platform: &Platform) -> Result<Image, SourceError> {
+        let mut pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (reference.clone(), platform.clone());
+        let at_hand = self.store.image(reference, platform);
+        let is_wanted = match (&at_hand, self.policy) {
+            (_, PullPolicy::Never) => false,
+            (Ok(_), PullPolicy::Missing) => false,
+            (Ok(_), PullPolicy::Always) => !pulled.contains(&key),
+            (Err(SourceError::NotFound { .. } | SourceError::Platform { .. }), _) => true,
+            (Err(_), _) => false,
+        };
+        if !is_wanted {
+            return at_hand;
+        }
+        self.pull(reference, platform)
+            .map_err(|report| SourceError::Read {
+                name: reference.familiar(),
+                source: Reported(report).into(),
+            })?;
+        pulled.insert(key);
+        self.store.image(reference, platform)
+    }
+
+    fn pull(&self, reference: &Reference, platform: &Platform) -> Result<(), Report> {
+        let remote = self.remote()?;
+        let lease = self.store.lease()?;
+        let pull = Pull {
+            store: self.store,
+            lease: &lease,
+            repository: &remote.repository(reference),
+            transfers: &Transfers::new(self.observer, self.steps),
+            parallel: remote.options().parallel,
+        };
+        pull.run(reference, &Wanted::Platform(platform.clone()))
+            .map(drop)
+    }
+
+    fn remote(&self) -> Result<&Remote, Report> {
+        if let Some(remote) = self.remote.get() {
+            return Ok(remote);
+        }
+        let remote = registries::remote(self.context, self.registry, self.cancel.flag())?;
+        Ok(self.remote.get_or_init(|| remote))
     }
 
     /// `PATH`, `PATH:TAG` or `PATH@DIGEST`. A path that exists as a whole is not taken apart.
@@ -59,7 +158,7 @@ impl BaseResolver for Resolver<'_> {
                 let reference: Reference = name
                     .parse()
                     .map_err(|error: kiln_oci::InvalidReference| invalid(error.into()))?;
-                self.store.image(&reference, platform)
+                self.named(&reference, platform)
             }
         }
     }
