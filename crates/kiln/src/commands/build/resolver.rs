@@ -11,7 +11,6 @@ use kiln_remote::Remote;
 use kiln_store::{Store, archive, layout};
 
 use crate::commands::Context;
-use crate::environment::Environment;
 use crate::registries::{self, RegistryArgs};
 use crate::transfer::moving::Transfers;
 use crate::transfer::pull::{Pull, Wanted};
@@ -31,14 +30,7 @@ pub(crate) enum PullPolicy {
 
 /// Looks names up.
 pub(crate) struct Resolver<'a> {
-    context: &'a Context,
-    store: &'a Store,
-    environment: &'a Environment,
-    policy: PullPolicy,
-    registry: &'a RegistryArgs,
-    observer: &'a dyn Observer,
-    steps: &'a AtomicUsize,
-    cancel: &'a Cancel,
+    of: Surroundings<'a>,
     /// Made when the first base has to come from a registry.
     remote: OnceLock<Remote>,
     /// What was pulled for this build. Whoever pulls holds it, so that stages with the same base pull it once.
@@ -59,14 +51,7 @@ pub(crate) struct Surroundings<'a> {
 impl<'a> Resolver<'a> {
     pub(crate) fn new(of: Surroundings<'a>) -> Self {
         Self {
-            context: of.context,
-            store: of.store,
-            environment: &of.context.environment,
-            policy: of.policy,
-            registry: of.registry,
-            observer: of.observer,
-            steps: of.steps,
-            cancel: of.cancel,
+            of,
             remote: OnceLock::new(),
             pulled: Mutex::default(),
         }
@@ -76,8 +61,8 @@ impl<'a> Resolver<'a> {
     fn named(&self, reference: &Reference, platform: &Platform) -> Result<Image, SourceError> {
         let mut pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (reference.clone(), platform.clone());
-        let at_hand = self.store.image(reference, platform);
-        let is_wanted = match (&at_hand, self.policy) {
+        let at_hand = self.of.store.image(reference, platform);
+        let is_wanted = match (&at_hand, self.of.policy) {
             (_, PullPolicy::Never) => false,
             (Ok(_), PullPolicy::Missing) => false,
             (Ok(_), PullPolicy::Always) => !pulled.contains(&key),
@@ -93,17 +78,17 @@ impl<'a> Resolver<'a> {
                 source: Reported(report).into(),
             })?;
         pulled.insert(key);
-        self.store.image(reference, platform)
+        self.of.store.image(reference, platform)
     }
 
     fn pull(&self, reference: &Reference, platform: &Platform) -> Result<(), Report> {
         let remote = self.remote()?;
-        let lease = self.store.lease()?;
+        let lease = self.of.store.lease()?;
         let pull = Pull {
-            store: self.store,
+            store: self.of.store,
             lease: &lease,
             repository: &remote.repository(reference),
-            transfers: &Transfers::new(self.observer, self.steps),
+            transfers: &Transfers::new(self.of.observer, self.of.steps),
             parallel: remote.options().parallel,
         };
         pull.run(reference, &Wanted::Platform(platform.clone()))
@@ -114,13 +99,13 @@ impl<'a> Resolver<'a> {
         if let Some(remote) = self.remote.get() {
             return Ok(remote);
         }
-        let remote = registries::remote(self.context, self.registry, self.cancel.flag())?;
+        let remote = registries::remote(self.of.context, self.of.registry, self.of.cancel.flag())?;
         Ok(self.remote.get_or_init(|| remote))
     }
 
     /// `PATH`, `PATH:TAG` or `PATH@DIGEST`. A path that exists as a whole is not taken apart.
     fn split(&self, text: &str) -> (PathBuf, Option<String>) {
-        let whole = self.environment.absolute(text);
+        let whole = self.of.context.environment.absolute(text);
         if whole.exists() {
             return (whole, None);
         }
@@ -128,7 +113,10 @@ impl<'a> Resolver<'a> {
         match at {
             Some(at) => {
                 let wanted = text[at..].trim_start_matches(':').to_owned();
-                (self.environment.absolute(&text[..at]), Some(wanted))
+                (
+                    self.of.context.environment.absolute(&text[..at]),
+                    Some(wanted),
+                )
             }
             None => (whole, None),
         }
@@ -144,13 +132,13 @@ impl BaseResolver for Resolver<'_> {
         match name.split_once("://") {
             Some(("oci-layout" | "oci-archive", rest)) => {
                 let (path, wanted) = self.split(rest);
-                layout::open_into(&path, self.store)
+                layout::open_into(&path, self.of.store)
                     .map_err(|error| invalid(error.into()))?
                     .find(wanted.as_deref(), platform)
             }
             Some(("docker-archive", rest)) => {
                 let (path, wanted) = self.split(rest);
-                archive::open_docker_into(&path, self.store)
+                archive::open_docker_into(&path, self.of.store)
                     .map_err(|error| invalid(error.into()))?
                     .find(wanted.as_deref(), platform)
             }
