@@ -25,6 +25,7 @@ pub mod history;
 pub mod ignore;
 mod lines;
 mod mount;
+pub mod outline;
 pub mod parse;
 mod pattern;
 pub mod plan;

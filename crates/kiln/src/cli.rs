@@ -57,7 +57,7 @@ impl Command {
     /// have a user namespace when it is not run by root. It must be entered before any thread starts.
     fn needs_namespace(&self) -> bool {
         match self {
-            Self::Build(args) => !args.check,
+            Self::Build(args) => !args.only_looks(),
             Self::Run(_) | Self::Prune(_) => true,
             _ => false,
         }
@@ -67,7 +67,7 @@ impl Command {
     /// looked after. So it is with every command that does not say otherwise here.
     fn changes_store(&self) -> bool {
         match self {
-            Self::Build(args) => !args.check,
+            Self::Build(args) => !args.only_looks(),
             Self::Images(_)
             | Self::Inspect(_)
             | Self::History(_)

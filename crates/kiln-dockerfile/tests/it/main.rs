@@ -3,6 +3,7 @@
 mod check;
 mod git;
 mod ignore;
+mod outline;
 mod parse;
 mod parse_errors;
 mod plan;

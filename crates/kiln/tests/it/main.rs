@@ -14,6 +14,7 @@
 
 mod build;
 mod build_cache;
+mod build_call;
 mod build_copy;
 mod build_errors;
 mod build_git;

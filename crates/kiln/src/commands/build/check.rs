@@ -28,31 +28,37 @@ pub(super) fn parse(source: &SourceFile) -> Result<(Dockerfile, Vec<Diagnostic>)
     )))
 }
 
-/// Prints all advice. The exit code is 1 if the file's own `# check=error=true` makes it count.
-pub(super) fn check(
+/// All advice, in source order.
+pub(super) fn findings(
     inputs: &Inputs,
     dockerfile: &Dockerfile,
     mut findings: Vec<Diagnostic>,
     args: &BuildArgs,
-) -> Result<ExitCode, Report> {
+) -> Vec<Diagnostic> {
     findings.extend(kiln_dockerfile::check::check(
         dockerfile,
         &inputs.check_facts(args),
     ));
     findings.sort_by_key(|finding| finding.span.start);
-    for finding in &findings {
-        ui::print(&format!("{}\n", finding.render(&inputs.dockerfile)))?;
+    findings
+}
+
+/// Prints all advice.
+pub(super) fn show(source: &SourceFile, findings: &[Diagnostic]) -> Result<ExitCode, Report> {
+    for finding in findings {
+        ui::print(&format!("{}\n", finding.render(source)))?;
     }
     if findings.is_empty() {
-        ui::print(&format!(
-            "{}: nothing to complain about\n",
-            inputs.dockerfile.name
-        ))?;
-    } else if findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Error)
-    {
-        return Err(Report::new(format!("{} finding(s)", findings.len())));
+        ui::print(&format!("{}: nothing to complain about\n", source.name))?;
     }
-    Ok(ExitCode::SUCCESS)
+    verdict(findings)
+}
+
+/// The exit code is 1 if the file's own `# check=error=true` makes advice count.
+pub(super) fn verdict(findings: &[Diagnostic]) -> Result<ExitCode, Report> {
+    let counts = |finding: &Diagnostic| finding.severity == Severity::Error;
+    match findings.iter().any(counts) {
+        true => Err(Report::new(format!("{} finding(s)", findings.len()))),
+        false => Ok(ExitCode::SUCCESS),
+    }
 }

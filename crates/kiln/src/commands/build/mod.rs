@@ -1,5 +1,6 @@
 //! `kiln build`: from a Dockerfile to an image.
 
+mod call;
 mod check;
 mod inputs;
 mod metadata;
@@ -116,9 +117,13 @@ pub(crate) struct BuildArgs {
     /// Build twice without the cache and show the first difference; implies --reproducible
     #[arg(long)]
     check_reproducible: bool,
-    /// Only check the Dockerfile
-    #[arg(long)]
-    pub(crate) check: bool,
+    /// Only check the Dockerfile: --call=check
+    #[arg(long, conflicts_with = "call")]
+    check: bool,
+    /// Instead of a build: `check` the Dockerfile, list its `targets`, or `outline` what the target asks for;
+    /// with `,format=json` for programs
+    #[arg(long, value_name = "METHOD[,format=json]")]
+    call: Option<String>,
     /// After a failed RUN, start a shell where it failed
     #[arg(long)]
     shell_on_fail: bool,
@@ -139,6 +144,7 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
         .iter()
         .map(|name| name.parse())
         .collect::<Result<_, _>>()?;
+    let call = call::Call::of(args)?;
     let outputs = output::parse_all(&args.output, &context.environment)?;
     let client = inputs::client(&context.environment)?;
     let cancel = Arc::new(Cancel::new());
@@ -151,8 +157,8 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
         watch_signals(Arc::clone(&cancel))?;
     }
     let (dockerfile, warnings) = check::parse(&inputs.dockerfile)?;
-    if args.check {
-        return check::check(&inputs, &dockerfile, warnings, args);
+    if let Some(call) = call {
+        return call.answer(context, args, &inputs, &dockerfile, warnings);
     }
     let options = options::options(context, args, &inputs)?;
     let store = context.store()?;
@@ -199,6 +205,11 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
 }
 
 impl BuildArgs {
+    /// Whether nothing is built: the Dockerfile is only looked at.
+    pub(crate) fn only_looks(&self) -> bool {
+        self.check || self.call.as_ref().is_some_and(|call| call != "build")
+    }
+
     /// Whether something comes from standard input.
     fn reads_stdin(&self) -> bool {
         self.context == "-"

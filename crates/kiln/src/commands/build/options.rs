@@ -64,7 +64,7 @@ pub(super) fn options(
 
 /// `--build-arg NAME=VALUE`; a bare NAME takes its value from the environment, and is left out if there is
 /// none. Proxies of the environment are handed on as Docker's client does.
-fn build_args(specs: &[String], environment: &Environment) -> BTreeMap<String, String> {
+pub(super) fn build_args(specs: &[String], environment: &Environment) -> BTreeMap<String, String> {
     let mut args = BTreeMap::new();
     for spec in specs {
         match spec.split_once('=') {
