@@ -3,12 +3,15 @@
 #[expect(dead_code, reason = "the JSON API, which comes next, uses the rest")]
 pub mod access;
 pub mod clock;
+pub mod collect;
 pub mod config;
 pub mod content;
 pub mod database;
 mod distribution;
+pub mod indexer;
 mod metrics;
 pub mod name;
+pub mod scrub;
 mod server;
 pub mod storage;
 

@@ -33,13 +33,16 @@ use crate::name::{ManifestReference, RepositoryName};
 use crate::storage::Storage;
 
 pub use blob::BlobStat;
+pub(crate) use blob::{BlobPlace, drop_unlinked, place};
 pub use catalog::Page;
 pub use delete::Deleted;
+pub(crate) use delete::remove_manifest;
 pub use download::OpenBlob;
 pub use error::{ContentError, DeleteError, PutManifestError, TagError, UploadError};
 pub use history::TagChange;
 pub use manifest::{NewManifest, Stored, StoredManifest};
 pub use options::ContentOptions;
+pub(crate) use records::discard_object;
 pub use rules::{InvalidRule, NewTagRule, RuleKind, TagRule};
 pub use upload::{UploadId, UploadStatus};
 
@@ -123,8 +126,15 @@ impl Content {
     }
 
     /// Resolves when layers may wait to be indexed.
-    pub async fn layers_arrived(&self) {
+    pub(crate) async fn layers_arrived(&self) {
         self.0.indexing.notified().await;
+    }
+
+    /// The ids of the uploads that requests of this process are sending to.
+    pub(crate) fn busy_uploads(&self) -> HashSet<String> {
+        let busy = self.0.busy.lock();
+        let busy = busy.unwrap_or_else(std::sync::PoisonError::into_inner);
+        busy.iter().map(ToString::to_string).collect()
     }
 
     /// What is known of a manifest may have changed.

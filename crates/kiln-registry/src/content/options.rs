@@ -11,6 +11,8 @@ pub struct ContentOptions {
     /// How long a manifest stays that no tag, index or subject keeps: from its push, and from the time
     /// when its last tag left it. So long a tag's change can be undone.
     pub manifest_lease: Duration,
+    /// How long the changes of tags are kept.
+    pub history: Duration,
     /// How long an upload waits for its next chunk.
     pub upload_patience: Duration,
     /// The most bytes of a blob.
@@ -31,6 +33,7 @@ impl Default for ContentOptions {
         Self {
             blob_lease: Duration::from_secs(60 * 60),
             manifest_lease: Duration::from_secs(30 * 24 * 60 * 60),
+            history: Duration::from_secs(365 * 24 * 60 * 60),
             upload_patience: Duration::from_secs(24 * 60 * 60),
             max_blob: 64 << 30,
             max_manifest: kiln_oci::MAX_DOCUMENT_SIZE,

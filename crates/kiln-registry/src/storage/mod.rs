@@ -112,7 +112,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the storage fails.
-    pub async fn list(&self, part: u8) -> Result<Vec<(ObjectKey, u64)>, StorageError> {
+    pub(crate) async fn list(&self, part: u8) -> Result<Vec<(ObjectKey, u64)>, StorageError> {
         match &self.0 {
             Place::Files(files) => {
                 let files = files.clone();

@@ -119,13 +119,15 @@ CREATE TABLE garbage (
     due BIGINT NOT NULL
 );
 
--- Layer indexes: state is `pending`, `ready` or `failed`.
+-- Indexes of layers by the digest of the blob: `state` is `pending`, `ready` or `failed`. A small index
+-- is in `data`, another in `object`.
 CREATE TABLE layer_index (
     digest TEXT COLLATE "C" PRIMARY KEY,
     state TEXT NOT NULL,
     schema_version BIGINT NOT NULL,
     diff_id TEXT,
     object TEXT COLLATE "C",
+    data BYTEA,
     reason TEXT,
     changed BIGINT NOT NULL
 );
