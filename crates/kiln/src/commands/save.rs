@@ -55,6 +55,7 @@ pub(crate) fn save(context: &Context, args: &SaveArgs) -> Result<ExitCode, Repor
             SaveFormat::OciDir => Format::OciDirectory,
         },
         dest: Some(context.environment.absolute(&args.output)),
+        names: vec![],
         compression: kiln_layer::Compression::parse(&args.compression, args.compression_level)?,
     };
     write_image(&store, &image, &names, &output)?;

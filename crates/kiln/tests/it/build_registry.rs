@@ -75,3 +75,57 @@ fn a_base_that_is_not_there_is_said_with_place_and_advice() {
     let said = world.build(&dockerfile, &[]).fails(1);
     assert!(said.contains("linux/s390x"), "{said}");
 }
+
+#[test]
+fn the_result_goes_to_the_registry_of_its_name() {
+    let registry = MemoryRegistry::start();
+    let name = format!("{}/team/app:1", registry.host());
+    let world = World::new();
+    world.write("a", "a".repeat(5000));
+    let dockerfile = "FROM scratch\nCOPY a /a\n";
+    let said = world
+        .build(
+            dockerfile,
+            &["-t", &name, "--push", "--metadata-file", "facts.json"],
+        )
+        .ok();
+    let facts = std::fs::read(world.dir().join("facts.json")).unwrap();
+    let facts: serde_json::Value = serde_json::from_slice(&facts).unwrap();
+    let digest = facts["containerimage.digest"].as_str().unwrap();
+    assert!(said.ends_with(&format!("pushed {digest}\n")), "{said}");
+    let manifest = registry.manifest("team/app", "1").unwrap();
+    assert_eq!(kiln_oci::Digest::sha256(&manifest).to_string(), digest);
+    let other = format!("{}/other:2", registry.host());
+    let output = format!("type=registry,name={other},compression=gzip");
+    world.build(dockerfile, &["-o", &output]).ok();
+    assert!(registry.manifest("other", "2").is_some());
+    let said = world.build(dockerfile, &["--push"]).fails(2);
+    assert!(said.contains("--tag"), "{said}");
+}
+
+#[test]
+fn several_platforms_become_an_index_there() {
+    let registry = MemoryRegistry::start();
+    let name = format!("{}/app:1", registry.host());
+    let world = World::new();
+    world.write("a", "a");
+    let platforms = "--platform=linux/amd64,linux/arm64";
+    world
+        .build(
+            "FROM scratch\nCOPY a /a\n",
+            &["-t", &name, "--push", platforms],
+        )
+        .ok();
+    let index = registry.manifest("app", "1").unwrap();
+    let index: kiln_oci::Index = serde_json::from_slice(&index).unwrap();
+    let platforms = index
+        .manifests
+        .iter()
+        .map(|one| one.platform.clone().unwrap().to_string());
+    assert_eq!(
+        platforms.collect::<Vec<_>>(),
+        ["linux/amd64", "linux/arm64"]
+    );
+    let other = World::new();
+    other.kiln(["pull", "--platform=linux/arm64", &name]).ok();
+}

@@ -19,10 +19,12 @@ use std::sync::atomic::AtomicUsize;
 
 use kiln_build::{BuildContext, BuildError, Built, Cancel, SelectError, StepError};
 use kiln_dockerfile::{Diagnostic, SourceFile};
-use kiln_oci::Reference;
+use kiln_oci::{Descriptor, Reference};
 
 use super::Context;
-use crate::registries::RegistryArgs;
+use crate::registries::{self, RegistryArgs};
+use crate::transfer::moving::Transfers;
+use crate::transfer::push::Push;
 use crate::ui::progress::{Display, Progress, display};
 use crate::ui::{self, report::Report};
 
@@ -101,10 +103,13 @@ pub(crate) struct BuildArgs {
     /// Steps that work at once [default: the number of processors, at least 2]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// Where the result goes: type=oci|docker|tar|local|store with dest=PATH, compression=zstd|gzip|none,
-    /// compression-level=N; a bare path means type=local
+    /// Where the result goes: type=oci|docker|tar|local with dest=PATH, type=registry with name=NAME,
+    /// type=store; compression=zstd|gzip|none, compression-level=N; a bare path means type=local
     #[arg(long, short, value_name = "SPEC")]
     output: Vec<String>,
+    /// Send the image to the registries that its names say; short for --output type=registry
+    #[arg(long)]
+    push: bool,
     /// Write the image's id to a file
     #[arg(long, value_name = "FILE")]
     iidfile: Option<PathBuf>,
@@ -145,7 +150,7 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
         .map(|name| name.parse())
         .collect::<Result<_, _>>()?;
     let call = call::Call::of(args)?;
-    let outputs = output::parse_all(&args.output, &context.environment)?;
+    let outputs = output::parse_all(&args.output, args.push, &names, &context.environment)?;
     let client = inputs::client(&context.environment)?;
     let cancel = Arc::new(Cancel::new());
     // What waits for a person to type is ended by the signal itself.
@@ -200,8 +205,14 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
             return fail(&store, error, &inputs.dockerfile, args);
         }
     };
-    let facts = metadata::metadata(&built, &names, &inputs.context);
-    finish(context, args, &store, &built, &names, &outputs, &facts)
+    let result = Finished {
+        context,
+        args,
+        store: &store,
+        built: &built,
+        names: &names,
+    };
+    result.finish(&outputs, &inputs.context, &cancel)
 }
 
 impl BuildArgs {
@@ -230,41 +241,82 @@ impl BuildArgs {
     }
 }
 
-/// Names the image, writes it where it shall go, and says what it is.
-fn finish(
-    context: &Context,
-    args: &BuildArgs,
-    store: &kiln_store::Store,
-    built: &Built,
-    names: &[Reference],
-    outputs: &[output::Output],
-    facts: &str,
-) -> Result<ExitCode, Report> {
-    for name in names {
-        store.set_reference(name, &built.descriptor)?;
+/// A build that went well, on its way out.
+struct Finished<'a> {
+    context: &'a Context,
+    args: &'a BuildArgs,
+    store: &'a kiln_store::Store,
+    built: &'a Built,
+    names: &'a [Reference],
+}
+
+impl Finished<'_> {
+    /// Names the image, writes it where it shall go, and says what it is.
+    fn finish(
+        &self,
+        outputs: &[output::Output],
+        source: &kiln_build::ContextSource,
+        cancel: &Cancel,
+    ) -> Result<ExitCode, Report> {
+        let Self {
+            args, built, names, ..
+        } = self;
+        for name in *names {
+            self.store.set_reference(name, &built.descriptor)?;
+        }
+        let mut pushed = None;
+        for output in outputs {
+            match output.format {
+                output::Format::Registry => pushed = Some(self.push(output, cancel)?),
+                _ => output::write(self.store, built, names, output)?,
+            }
+        }
+        let environment = &self.context.environment;
+        if let Some(file) = &args.iidfile {
+            std::fs::write(environment.absolute(file), built.id().to_string())?;
+        }
+        if let Some(file) = &args.metadata_file {
+            let facts = metadata::metadata(built, pushed.as_ref(), names, source);
+            std::fs::write(environment.absolute(file), facts)?;
+        }
+        let shown: Vec<String> = names.iter().map(Reference::familiar).collect();
+        let shown = [built.descriptor.digest.to_string()]
+            .into_iter()
+            .chain(shown);
+        match args.quiet {
+            true => ui::print(&format!("{}\n", built.id()))?,
+            false => ui::print(&format!("built {}\n", shown.collect::<Vec<_>>().join(" ")))?,
+        }
+        if let Some(pushed) = pushed.filter(|_| !args.quiet) {
+            ui::print(&format!("pushed {}\n", pushed.digest))?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    let id = built.id();
-    for output in outputs {
-        output::write(store, built, names, output)?;
+
+    /// Sends the image under all its names. Gives what it is in the registries.
+    fn push(&self, output: &output::Output, cancel: &Cancel) -> Result<Descriptor, Report> {
+        let remote = registries::remote(self.context, &self.args.registry, cancel.flag())?;
+        let display = self.args.display(self.context);
+        let steps = AtomicUsize::new(0);
+        let mut pushed = self.built.descriptor.clone();
+        for name in &output.names {
+            let push = Push {
+                store: self.store,
+                lease: &self.built.lease,
+                repository: &remote.repository(name),
+                transfers: &Transfers::new(&*display, &steps),
+                parallel: remote.options().parallel,
+                compression: &output.compression,
+            };
+            let sent = push.run(&self.built.descriptor, name);
+            if sent.is_err() {
+                display.finish();
+            }
+            pushed = sent?;
+        }
+        display.finish();
+        Ok(pushed)
     }
-    if let Some(file) = &args.iidfile {
-        std::fs::write(context.environment.absolute(file), id.to_string())?;
-    }
-    if let Some(file) = &args.metadata_file {
-        std::fs::write(context.environment.absolute(file), facts)?;
-    }
-    if args.quiet {
-        ui::print(&format!("{id}\n"))?;
-    } else {
-        let names: Vec<String> = names.iter().map(Reference::familiar).collect();
-        let named = if names.is_empty() {
-            String::new()
-        } else {
-            format!(" {}", names.join(" "))
-        };
-        ui::print(&format!("built {}{named}\n", built.descriptor.digest))?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Tells what went wrong, with the place in the Dockerfile where there is one.

@@ -19,6 +19,8 @@ pub(crate) struct Output {
     pub(crate) format: Format,
     /// Where to; `-` is standard output, and the store needs none.
     pub(crate) dest: Option<PathBuf>,
+    /// What the image is called there, in a registry; what `--tag` says where nothing is given.
+    pub(crate) names: Vec<Reference>,
     /// How layers are compressed that are not yet.
     pub(crate) compression: Compression,
 }
@@ -38,14 +40,37 @@ pub(crate) enum Format {
     Local,
     /// The local store, where every result is anyway.
     Store,
+    /// A registry, under the image's names.
+    Registry,
 }
 
-/// Reads all `--output`s.
+/// Reads all `--output`s. Images for registries must have a name: their own, or one of `names`.
 pub(super) fn parse_all(
     specs: &[String],
+    push: bool,
+    names: &[Reference],
     environment: &Environment,
 ) -> Result<Vec<Output>, Report> {
-    specs.iter().map(|spec| parse(spec, environment)).collect()
+    let specs = specs.iter().map(String::as_str);
+    let specs = specs.chain(push.then_some("type=registry"));
+    let mut outputs: Vec<Output> = specs
+        .map(|spec| parse(spec, environment))
+        .collect::<Result<_, _>>()?;
+    for output in &mut outputs {
+        if output.format != Format::Registry {
+            continue;
+        }
+        if output.names.is_empty() {
+            output.names = names.to_vec();
+        }
+        if output.names.is_empty() {
+            return Err(
+                Report::usage("what shall the image be called in the registry?")
+                    .hint("give it a name with --tag NAME"),
+            );
+        }
+    }
+    Ok(outputs)
 }
 
 fn parse(spec: &str, environment: &Environment) -> Result<Output, Report> {
@@ -54,6 +79,7 @@ fn parse(spec: &str, environment: &Environment) -> Result<Output, Report> {
         return Ok(Output {
             format: Format::Tar,
             dest: Some("-".into()),
+            names: vec![],
             compression,
         });
     }
@@ -62,9 +88,11 @@ fn parse(spec: &str, environment: &Environment) -> Result<Output, Report> {
         return Ok(Output {
             format: Format::Local,
             dest,
+            names: vec![],
             compression: Compression::None,
         });
     }
+    let mut names = vec![];
     let (mut kind, mut dest, mut compression, mut level, mut tar) = (None, None, None, None, true);
     for field in spec.split(',') {
         let (key, value) = field.split_once('=').ok_or_else(|| {
@@ -82,6 +110,7 @@ fn parse(spec: &str, environment: &Environment) -> Result<Output, Report> {
                 })?);
             }
             "tar" => tar = value != "false",
+            "name" => names.push(value.parse()?),
             _ => {
                 return Err(Report::usage(format!(
                     "--output {spec}: unknown key `{key}`"
@@ -96,18 +125,15 @@ fn parse(spec: &str, environment: &Environment) -> Result<Output, Report> {
         Some("tar") => Format::Tar,
         Some("local") => Format::Local,
         Some("store" | "image") => Format::Store,
-        Some("registry") => {
-            return Err(Report::usage("--output type=registry is not there yet")
-                .hint("write an OCI layout (type=oci) and copy it with another tool"));
-        }
+        Some("registry") => Format::Registry,
         other => {
             return Err(Report::usage(format!(
-                "--output: type `{}` is none of oci, docker, tar, local, store",
+                "--output: type `{}` is none of oci, docker, tar, local, store, registry",
                 other.unwrap_or_default()
             )));
         }
     };
-    if dest.is_none() && format != Format::Store {
+    if dest.is_none() && !matches!(format, Format::Store | Format::Registry) {
         return Err(Report::usage(format!(
             "--output {spec}: where to? add dest=PATH"
         )));
@@ -126,6 +152,7 @@ fn parse(spec: &str, environment: &Environment) -> Result<Output, Report> {
     Ok(Output {
         format,
         dest,
+        names,
         compression,
     })
 }
@@ -179,7 +206,7 @@ pub(crate) fn write_image(
     let lease = store.lease()?;
     let dest = output.dest.clone().unwrap_or_default();
     match output.format {
-        Format::Store => {}
+        Format::Store | Format::Registry => {}
         Format::Oci | Format::OciDirectory => {
             write_layout(store, &lease, std::slice::from_ref(image), names, output)?;
         }
