@@ -15,4 +15,6 @@ pub mod scrub;
 mod server;
 pub mod storage;
 
-pub use server::{Level, Log, Server, ServerError, ServerHandle, TlsError};
+pub use server::{
+    Level, Log, OpenError, Server, ServerError, ServerHandle, TlsError, check_certificate,
+};

@@ -48,6 +48,7 @@ enum Command {
     Df(commands::df::DfArgs),
     Prune(commands::prune::PruneArgs),
     Verify(commands::verify::VerifyArgs),
+    Serve(commands::serve::ServeArgs),
     Doctor(commands::doctor::DoctorArgs),
     Completions(commands::completions::CompletionsArgs),
 }
@@ -73,7 +74,7 @@ impl Command {
             | Self::History(_)
             | Self::Df(_)
             | Self::Prune(_) => false,
-            Self::Verify(_) | Self::Doctor(_) | Self::Completions(_) => false,
+            Self::Verify(_) | Self::Serve(_) | Self::Doctor(_) | Self::Completions(_) => false,
             _ => true,
         }
     }
@@ -128,6 +129,7 @@ fn dispatch(context: &commands::Context, command: Command) -> Result<ExitCode, R
         Command::Df(args) => commands::df::df(context, &args),
         Command::Prune(args) => commands::prune::prune(context, &args),
         Command::Verify(args) => commands::verify::verify(context, &args),
+        Command::Serve(args) => commands::serve::serve(context, &args),
         Command::Doctor(args) => commands::doctor::doctor(context, &args),
         Command::Completions(args) => commands::completions::completions(&args),
     }

@@ -21,11 +21,18 @@ use status::{Status, status};
 const PACKAGES: &[&str] = &[
     "buildah",
     "containerd",
+    "cosign",
+    "crane",
     "crun",
     "docker-buildx",
     "docker-cli",
+    // the registry to compare with
+    "docker-registry",
     "docker.io",
+    "oras",
     "podman",
+    // promtool, for the registry's alert rules
+    "prometheus",
     "skopeo",
     "umoci",
     // BuildKit decompresses xz with it

@@ -7,7 +7,7 @@ use super::Config;
 /// Something wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which setting, such as `limits.manifest`.
+    /// Which setting, such as `limits.uploads`.
     pub setting: &'static str,
     /// What is wrong with it, and what would be right.
     pub message: String,
@@ -19,8 +19,6 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The least that the distribution specification allows ("Pushing Manifests").
-const LEAST_MANIFEST: u64 = 4 << 20;
 const LEAST_HEAD: u64 = 8 << 10;
 
 impl Config {
@@ -60,12 +58,6 @@ impl Config {
             }
             _ => {}
         }
-        if self.limits.manifest.0 < LEAST_MANIFEST {
-            wrong(
-                "limits.manifest",
-                "the specification asks for at least \"4 MiB\"",
-            );
-        }
         if self.limits.head.0 < LEAST_HEAD {
             wrong(
                 "limits.head",
@@ -87,6 +79,9 @@ impl Config {
             ("timeouts.head", self.timeouts.head),
             ("timeouts.handshake", self.timeouts.handshake),
             ("timeouts.stall", self.timeouts.stall),
+            ("content.blob_lease", self.content.blob_lease),
+            ("content.upload_patience", self.content.upload_patience),
+            ("accounts.keep_logins", self.accounts.keep_logins),
         ];
         for (setting, period) in periods {
             if period.0.is_zero() {
@@ -150,7 +145,6 @@ mod tests {
                 "[tls]\ncertificate = 'c'\nkey = 'k'\nself_signed = true",
                 "tls.self_signed",
             ),
-            ("[limits]\nmanifest = '1 MiB'", "limits.manifest"),
             ("[limits]\nhead = 100", "limits.head"),
             ("[limits]\nconnections = 0", "limits.connections"),
             ("[limits]\nuploads = 0", "limits.uploads"),
@@ -159,6 +153,12 @@ mod tests {
             ("[timeouts]\nhead = '0 s'", "timeouts.head"),
             ("[timeouts]\nhandshake = '0 s'", "timeouts.handshake"),
             ("[timeouts]\nstall = '0 s'", "timeouts.stall"),
+            ("[content]\nblob_lease = '0 s'", "content.blob_lease"),
+            (
+                "[content]\nupload_patience = '0 s'",
+                "content.upload_patience",
+            ),
+            ("[accounts]\nkeep_logins = '0 s'", "accounts.keep_logins"),
         ] {
             assert_eq!(settings(text), [setting], "{text}");
         }

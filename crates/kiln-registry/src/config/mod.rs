@@ -43,6 +43,10 @@ pub struct Config {
     pub limits: Limits,
     /// How long the server waits.
     pub timeouts: Timeouts,
+    /// How long content stays.
+    pub content: Content,
+    /// How long what belongs to accounts stays.
+    pub accounts: Accounts,
     /// `/metrics`.
     pub metrics: Metrics,
     /// What is logged.
@@ -71,8 +75,6 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests at once that send a body. More get 503 and `Retry-After`.
     pub uploads: usize,
-    /// Bytes of a manifest. Larger ones get 413.
-    pub manifest: ByteSize,
     /// Bytes of a blob; 0: no limit. Larger ones get 413.
     pub blob: ByteSize,
     /// Bytes of a request's line and headers together. Longer ones get 431.
@@ -96,6 +98,31 @@ pub struct Timeouts {
     pub stall: Period,
     /// How long running requests may still take when the server is told to end.
     pub shutdown: Period,
+}
+
+/// Section `[content]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Content {
+    /// How long a blob stays that no manifest names.
+    pub blob_lease: Period,
+    /// How long a manifest stays that no tag, index or subject keeps; so long can the change of a tag be
+    /// undone.
+    pub undo: Period,
+    /// How long an upload waits for its next chunk.
+    pub upload_patience: Period,
+    /// Bytes of manifests and small blobs kept in memory.
+    pub memory: ByteSize,
+}
+
+/// Section `[accounts]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Accounts {
+    /// How long lines of the audit log stay; 0: for ever.
+    pub keep_audit: Period,
+    /// How long `docker login` is good for.
+    pub keep_logins: Period,
 }
 
 /// Section `[metrics]`.
@@ -177,12 +204,6 @@ impl Config {
         }
         Ok(config)
     }
-
-    /// Whether clients speak TLS to this server.
-    #[must_use]
-    pub fn uses_tls(&self) -> bool {
-        self.tls.self_signed || self.tls.certificate.is_some()
-    }
 }
 
 impl Default for Config {
@@ -196,6 +217,8 @@ impl Default for Config {
             tls: Tls::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
+            content: Content::default(),
+            accounts: Accounts::default(),
             metrics: Metrics::default(),
             log: Log::default(),
         }
@@ -208,7 +231,6 @@ impl Default for Limits {
             connections: 16_384,
             connections_per_address: 0,
             uploads: 1024,
-            manifest: ByteSize(4 << 20),
             blob: ByteSize(0),
             head: ByteSize(64 << 10),
             page: 1000,
@@ -224,6 +246,26 @@ impl Default for Timeouts {
             handshake: Period::seconds(10),
             stall: Period::seconds(60),
             shutdown: Period::seconds(30),
+        }
+    }
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self {
+            blob_lease: Period::hours(1),
+            undo: Period::hours(30 * 24),
+            upload_patience: Period::hours(24),
+            memory: ByteSize(16 << 20),
+        }
+    }
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self {
+            keep_audit: Period::hours(365 * 24),
+            keep_logins: Period::hours(90 * 24),
         }
     }
 }
@@ -299,8 +341,8 @@ mod tests {
         for text in [
             "listen = ['nowhere']",
             "[timeouts]\nhead = 'soon'",
-            "[limits]\nmanifest = '4 parsec'",
-            "[limits]\nmanifest = -1",
+            "[limits]\nblob = '4 parsec'",
+            "[limits]\nblob = -1",
             "trusted_proxies = ['10.0.0.0/99']",
             "[metrics]\nenabled = 1",
             "[",

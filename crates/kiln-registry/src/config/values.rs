@@ -29,6 +29,12 @@ impl Period {
     pub const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
+
+    /// So many hours.
+    #[must_use]
+    pub const fn hours(hours: u64) -> Self {
+        Self::seconds(hours * 60 * 60)
+    }
 }
 
 const SIZES: &[(&str, u64)] = &[

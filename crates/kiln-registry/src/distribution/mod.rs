@@ -142,7 +142,7 @@ async fn dispatch(
             manifests::get(call, reference).await
         }
         (Route::Manifest(_, reference), Operation::ManifestPut) => {
-            let body = receive(call, exchange, body, call.state.config.limits.manifest.0)?;
+            let body = receive(call, exchange, body, kiln_oci::MAX_DOCUMENT_SIZE)?;
             manifests::put(call, reference, body).await
         }
         (Route::Manifest(_, reference), _) => manifests::delete(call, reference).await,

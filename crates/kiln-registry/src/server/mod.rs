@@ -10,6 +10,7 @@ mod guard;
 mod incoming;
 mod listener;
 mod log;
+mod open;
 mod origin;
 mod reply;
 mod service;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::access::Access;
 use crate::config::{Config, Finding};
@@ -34,6 +35,7 @@ pub(crate) use exchange::Exchange;
 pub(crate) use incoming::{Ending, Progress, RequestBody};
 pub(crate) use log::timestamp;
 pub use log::{Level, Log};
+pub use open::OpenError;
 pub(crate) use origin::Origin;
 pub(crate) use reply::ReplyBody;
 pub(crate) use service::State;
@@ -76,6 +78,7 @@ pub struct Server {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
+    cut_off: Arc<Notify>,
 }
 
 /// Tells a running server what to do. Clones tell the same one.
@@ -84,6 +87,7 @@ pub struct ServerHandle {
     state: Arc<State>,
     tls: Option<Arc<Tls>>,
     stop: watch::Sender<bool>,
+    cut_off: Arc<Notify>,
 }
 
 impl ServerHandle {
@@ -92,6 +96,11 @@ impl ServerHandle {
     pub fn stop(&self) {
         self.state.ending.store(true, Ordering::Relaxed);
         self.stop.send_replace(true);
+    }
+
+    /// Waits no longer for requests that run.
+    pub fn cut_off(&self) {
+        self.cut_off.notify_one();
     }
 
     /// Reads the certificate and its key again. Connections that are open keep the old one.
@@ -106,13 +115,24 @@ impl ServerHandle {
     }
 }
 
+/// Whether the certificate and the key that `config` names can be used together. Nothing is made.
+///
+/// # Errors
+/// When they cannot.
+pub fn check_certificate(config: &Config) -> Result<(), TlsError> {
+    match tls::named(config) {
+        Some(files) => tls::read(&files).map(drop),
+        None => Ok(()),
+    }
+}
+
 impl Server {
     /// Takes the addresses of `config`, and sets up TLS. `data` is where a certificate for trying
     /// out is kept. Needs a runtime around it.
     ///
     /// # Errors
     /// When the configuration is wrong, an address cannot be had, or a certificate is unusable.
-    pub async fn bind(
+    async fn bind(
         config: Config,
         data: &Path,
         content: Content,
@@ -120,10 +140,7 @@ impl Server {
         api: axum::Router,
         log: Log,
     ) -> Result<Self, ServerError> {
-        let findings = config.check();
-        if !findings.is_empty() {
-            return Err(ServerError::Config(findings));
-        }
+        Self::check(&config)?;
         let tls = match tls::files(&config, data)? {
             Some(files) => Some(Arc::new(Tls::load(files)?)),
             None => None,
@@ -156,13 +173,27 @@ impl Server {
             listeners,
             addresses,
             stop: watch::Sender::new(false),
+            cut_off: Arc::default(),
         })
+    }
+
+    fn check(config: &Config) -> Result<(), ServerError> {
+        match config.check() {
+            findings if findings.is_empty() => Ok(()),
+            findings => Err(ServerError::Config(findings)),
+        }
     }
 
     /// Where it listens, with the ports that were taken, in the order of the configuration.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Whether clients have to speak TLS.
+    #[must_use]
+    pub fn uses_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// The certificate that clients have to trust, if it was made here: a PEM file.
@@ -179,6 +210,7 @@ impl Server {
             state: self.state.clone(),
             tls: self.tls.clone(),
             stop: self.stop.clone(),
+            cut_off: self.cut_off.clone(),
         }
     }
 
@@ -215,9 +247,13 @@ impl Server {
         }
         // The listeners that shared it are gone.
         let cut_off = match Arc::into_inner(graceful) {
-            Some(graceful) => tokio::time::timeout(grace, graceful.shutdown())
-                .await
-                .is_err(),
+            Some(graceful) => {
+                tokio::select! {
+                    () = graceful.shutdown() => false,
+                    () = tokio::time::sleep(grace) => true,
+                    () = self.cut_off.notified() => true,
+                }
+            }
             None => true,
         };
         let fields = [("cut_off_requests", if cut_off { "yes" } else { "no" })];

@@ -128,18 +128,20 @@ pub(crate) fn read(files: &Files) -> Result<ServerConfig, TlsError> {
     Ok(config)
 }
 
+/// The certificate that `config` names.
+pub(crate) fn named(config: &config::Config) -> Option<Files> {
+    Some(Files {
+        certificate: config.tls.certificate.clone()?,
+        key: config.tls.key.clone()?,
+    })
+}
+
 /// The certificate that `config` names, or one for trying out that is made in `data` if there is
 /// none yet.
 pub(crate) fn files(config: &config::Config, data: &Path) -> Result<Option<Files>, TlsError> {
-    let tls = &config.tls;
-    if let (Some(certificate), Some(key)) = (&tls.certificate, &tls.key) {
-        return Ok(Some(Files {
-            certificate: certificate.clone(),
-            key: key.clone(),
-        }));
-    }
-    if !tls.self_signed {
-        return Ok(None);
+    let named = named(config);
+    if named.is_some() || !config.tls.self_signed {
+        return Ok(named);
     }
     let folder = data.join("tls");
     let files = Files {

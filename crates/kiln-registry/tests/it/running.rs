@@ -6,12 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
-use kiln_registry::access::Access;
-use kiln_registry::clock::Clock;
 use kiln_registry::config::Config;
-use kiln_registry::content::{Content, ContentOptions};
-use kiln_registry::database::Database;
-use kiln_registry::storage::Storage;
 use kiln_registry::{Log, Server, ServerHandle};
 use kiln_testkit::TempDir;
 
@@ -46,7 +41,7 @@ impl Running {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let server = bind(config, &data, log).await;
+                let (server, _) = Server::open(config, &data, log).await.unwrap();
                 let started = (server.addresses()[0], server.handle());
                 sender.send(started).unwrap();
                 server.run().await;
@@ -68,17 +63,6 @@ impl Running {
     pub(crate) fn target(&self) -> Target {
         Target::new(&self.url(), None, None).unwrap()
     }
-}
-
-async fn bind(config: Config, data: &Path, log: Log) -> Server {
-    let database = Database::open_sqlite(&data.join("registry.db")).unwrap();
-    let storage = Storage::open_files(&data.join("blobs")).unwrap();
-    let options = ContentOptions::default();
-    let content = Content::new(database, storage, Clock::system(), options);
-    let api = axum::Router::new();
-    Server::bind(config, data, content, Access::open(), api, log)
-        .await
-        .unwrap()
 }
 
 impl Drop for Running {

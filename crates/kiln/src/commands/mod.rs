@@ -15,6 +15,7 @@ pub(crate) mod push;
 pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod save;
+pub(crate) mod serve;
 pub(crate) mod tag;
 pub(crate) mod verify;
 

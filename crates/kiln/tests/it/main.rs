@@ -41,6 +41,7 @@ mod rmi;
 mod rootless;
 mod run;
 mod save;
+mod serve;
 mod tag;
 mod verify;
 mod web;
