@@ -81,6 +81,7 @@ impl Config {
             ("timeouts.stall", self.timeouts.stall),
             ("content.blob_lease", self.content.blob_lease),
             ("content.upload_patience", self.content.upload_patience),
+            ("content.collect_every", self.content.collect_every),
             ("accounts.keep_logins", self.accounts.keep_logins),
         ];
         for (setting, period) in periods {
@@ -158,6 +159,7 @@ mod tests {
                 "[content]\nupload_patience = '0 s'",
                 "content.upload_patience",
             ),
+            ("[content]\ncollect_every = '0 s'", "content.collect_every"),
             ("[accounts]\nkeep_logins = '0 s'", "accounts.keep_logins"),
         ] {
             assert_eq!(settings(text), [setting], "{text}");

@@ -111,6 +111,8 @@ pub struct Content {
     pub undo: Period,
     /// How long an upload waits for its next chunk.
     pub upload_patience: Period,
+    /// From the end of a collection to the next.
+    pub collect_every: Period,
     /// Bytes of manifests and small blobs kept in memory.
     pub memory: ByteSize,
 }
@@ -256,6 +258,7 @@ impl Default for Content {
             blob_lease: Period::hours(1),
             undo: Period::hours(30 * 24),
             upload_patience: Period::hours(24),
+            collect_every: Period::hours(1),
             memory: ByteSize(16 << 20),
         }
     }

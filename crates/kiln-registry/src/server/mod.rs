@@ -4,6 +4,7 @@
 //! before the first byte is read, so nothing has to be guessed from a connection that may never send
 //! anything.
 
+mod background;
 mod connection;
 mod exchange;
 mod guard;
@@ -224,6 +225,7 @@ impl Server {
         let addresses = addresses.collect::<Vec<_>>().join(" ");
         let log = self.state.log.clone();
         let per_address = PerAddress::default();
+        let background = background::start(&self.state);
         log.event(Level::Info, "listening", &[("addresses", &addresses)]);
         let listeners: Vec<_> = self
             .listeners
@@ -256,6 +258,11 @@ impl Server {
             }
             None => true,
         };
+        drop(background);
+        if let Err(error) = self.state.access.close().await {
+            let text = crate::distribution::chain(&error);
+            log.event(Level::Error, "audit lines lost", &[("error", &text)]);
+        }
         let fields = [("cut_off_requests", if cut_off { "yes" } else { "no" })];
         log.event(Level::Info, "stopped", &fields);
     }
