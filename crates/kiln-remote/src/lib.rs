@@ -32,8 +32,10 @@ mod error;
 mod hosts;
 mod listing;
 mod options;
+mod referrers;
 mod remote;
 mod repository;
+pub mod transfer;
 
 pub use blob::{BlobReader, BlobSource, UploadOptions, Uploaded};
 pub use credentials::{Credential, Credentials};
@@ -43,3 +45,7 @@ pub use listing::Names;
 pub use options::{OnWarning, RemoteOptions, Warning};
 pub use remote::Remote;
 pub use repository::{Name, Repository};
+pub use transfer::{
+    ContentError, ContentSource, ContentTarget, Origin, TransferError, TransferEvent,
+    TransferOptions, Transferred, transfer,
+};

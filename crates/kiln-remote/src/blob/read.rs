@@ -93,6 +93,24 @@ impl Repository {
         }
     }
 
+    /// Opens a blob at `offset` bytes from its beginning. What comes is not compared with the digest, but has the right
+    /// length and goes on by itself where the transfer breaks.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_at(
+        &self,
+        descriptor: &Descriptor,
+        offset: u64,
+    ) -> Result<impl Read + Send + use<>, RemoteError> {
+        Part::open(
+            self,
+            descriptor,
+            offset.min(descriptor.size),
+            descriptor.size,
+        )
+    }
+
     /// Asks for bytes `first..end` of a blob. `Ok` has a body that begins at the returned offset: `first`, or zero from
     /// a server that knows no ranges.
     fn blob_part(
@@ -287,6 +305,12 @@ impl Part {
         self.body
             .as_mut()
             .is_some_and(|body| matches!(body.read(&mut byte), Ok(1)))
+    }
+}
+
+impl Read for Part {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(self.read_some(buffer)?)
     }
 }
 

@@ -1,8 +1,11 @@
 //! The client against a registry in memory that can be as bad as registries are.
 
 mod auth;
+mod listing;
 mod pull;
 mod push;
+mod referrers;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::Duration;

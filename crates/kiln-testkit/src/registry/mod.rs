@@ -122,7 +122,8 @@ struct Shared {
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Seen>>,
     tokens: Mutex<HashMap<String, auth::Grant>>,
-    connections: Mutex<Vec<TcpStream>>,
+    /// The connections that are open.
+    connections: Mutex<HashMap<u64, TcpStream>>,
     counter: AtomicU64,
     stop: AtomicBool,
     address: SocketAddr,
@@ -350,12 +351,8 @@ impl Drop for MemoryRegistry {
         self.shared.stop.store(true, Ordering::SeqCst);
         // Wakes the thread that waits for connections, and those that wait on one.
         let _ = TcpStream::connect(self.shared.address);
-        for connection in &*self
-            .shared
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
+        let connections = self.shared.connections.lock();
+        for connection in connections.unwrap_or_else(PoisonError::into_inner).values() {
             let _ = connection.shutdown(Shutdown::Both);
         }
     }
@@ -369,15 +366,23 @@ impl Repository {
     }
 }
 
-/// Answers what comes over one connection. A client that hangs up is part of the tests.
+/// Answers what comes over one connection, and closes it really: a copy that stayed open would keep a client waiting that
+/// still sends.
 fn serve(shared: &Shared, stream: TcpStream) {
+    let number = shared.number();
+    let connections = || {
+        let connections = shared.connections.lock();
+        connections.unwrap_or_else(PoisonError::into_inner)
+    };
     if let Ok(clone) = stream.try_clone() {
-        shared
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(clone);
+        connections().insert(number, clone);
     }
+    converse(shared, stream);
+    connections().remove(&number);
+}
+
+/// A client that hangs up is part of the tests.
+fn converse(shared: &Shared, stream: TcpStream) {
     let mut stream = BufReader::new(stream);
     while let Ok(Some(mut request)) = http::read_head(&mut stream) {
         let rule = fault::take(&shared.rules, &request);
