@@ -135,6 +135,25 @@ fn as_oci(descriptor: &Descriptor) -> Descriptor {
     }
 }
 
+/// One layer by itself, compressed as `compression` says; what was compressed so before is found.
+///
+/// # Errors
+/// If it is not there, or cannot be read or compressed.
+pub fn layer(
+    store: &Store,
+    lease: &Lease,
+    diff_id: &Digest,
+    compression: &Compression,
+) -> Result<Descriptor, ExportError> {
+    if *compression == Compression::None {
+        let size = store.layer_index(diff_id)?.size;
+        store.layer_tar(diff_id)?;
+        return Ok(Descriptor::new(media_type::OCI_LAYER_TAR, *diff_id, size));
+    }
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    compress(store, lease, diff_id, compression, threads, &mut |_| {})
+}
+
 fn compress(
     store: &Store,
     lease: &Lease,

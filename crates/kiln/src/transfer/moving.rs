@@ -1,5 +1,6 @@
 //! Transfers as a person sees them: each blob is a step with a bar for its bytes.
 
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -71,6 +72,15 @@ impl Moving<'_> {
         });
     }
 
+    /// Passes content on and tells how much of it went by.
+    pub(crate) fn counted<R: Read>(&self, content: R) -> Counted<'_, R> {
+        Counted {
+            content,
+            done: 0,
+            moving: self,
+        }
+    }
+
     /// It was there already.
     pub(crate) fn existed(mut self) {
         self.is_over = true;
@@ -84,6 +94,22 @@ impl Moving<'_> {
             step: self.step,
             elapsed: self.started.elapsed(),
         });
+    }
+}
+
+/// Content that tells how much of it was read.
+pub(crate) struct Counted<'a, R> {
+    content: R,
+    done: u64,
+    moving: &'a Moving<'a>,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.content.read(buffer)?;
+        self.done += read as u64;
+        self.moving.progress(self.done);
+        Ok(read)
     }
 }
 

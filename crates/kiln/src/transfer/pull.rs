@@ -115,16 +115,10 @@ impl Pull<'_> {
             moving.existed();
             return Ok(());
         }
-        let content = self
-            .repository
-            .open(descriptor)
-            .map_err(registries::failed)?;
-        let mut content = Counted {
-            content,
-            done: 0,
-            tell: |done| moving.progress(done),
-        };
+        let content = self.repository.open(descriptor);
+        let mut content = moving.counted(content.map_err(registries::failed)?);
         self.store.put_blob(self.lease, descriptor, &mut content)?;
+        drop(content);
         moving.arrived();
         Ok(())
     }
@@ -174,20 +168,4 @@ fn choose(
         wanted: Box::new(platform.clone()),
         available: available.join(", "),
     })
-}
-
-/// Tells how much was read.
-struct Counted<R, F> {
-    content: R,
-    done: u64,
-    tell: F,
-}
-
-impl<R: std::io::Read, F: Fn(u64)> std::io::Read for Counted<R, F> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.content.read(buffer)?;
-        self.done += read as u64;
-        (self.tell)(self.done);
-        Ok(read)
-    }
 }

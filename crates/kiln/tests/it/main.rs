@@ -14,6 +14,7 @@
 
 mod build;
 mod build_cache;
+mod build_cache_elsewhere;
 mod build_call;
 mod build_copy;
 mod build_errors;

@@ -1,5 +1,6 @@
 //! `kiln build`: from a Dockerfile to an image.
 
+mod cache;
 mod call;
 mod check;
 mod inputs;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use kiln_build::{BuildContext, BuildError, Built, Cancel, SelectError, StepError};
+use kiln_build::{BuildContext, BuildError, Built, Cancel, Event, SelectError, StepError};
 use kiln_dockerfile::{Diagnostic, SourceFile};
 use kiln_oci::{Descriptor, Reference};
 
@@ -76,6 +77,14 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_enum, default_value_t, value_name = "WHEN", num_args = 0..=1,
           default_missing_value = "always", require_equals = true)]
     pull: resolver::PullPolicy,
+    /// Take results of steps that are kept elsewhere: type=registry,ref=NAME or type=local,src=DIR; a bare NAME is
+    /// one of a registry
+    #[arg(long, value_name = "SPEC")]
+    cache_from: Vec<String>,
+    /// Keep results of steps elsewhere: type=registry,ref=NAME or type=local,dest=DIR, with mode=min|max,
+    /// compression=zstd|gzip|none, ignore-error=true
+    #[arg(long, value_name = "SPEC")]
+    cache_to: Vec<String>,
     /// Use no earlier results
     #[arg(long)]
     no_cache: bool,
@@ -151,6 +160,7 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
         .collect::<Result<_, _>>()?;
     let call = call::Call::of(args)?;
     let outputs = output::parse_all(&args.output, args.push, &names, &context.environment)?;
+    let kept = cache::Flags::of(args, &context.environment)?;
     let client = inputs::client(&context.environment)?;
     let cancel = Arc::new(Cancel::new());
     // What waits for a person to type is ended by the signal itself.
@@ -178,13 +188,20 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
         steps: &steps,
         cancel: &cancel,
     });
+    let caches = cache::Caches::open(
+        &store,
+        &kept,
+        || registries::remote(context, &args.registry, cancel.flag()),
+        Transfers::new(&*display, &steps),
+        &|message| display.event(&Event::Warning { message }),
+    )?;
     let build_context = BuildContext {
         store: &store,
         context: &inputs.context,
         ignore: inputs.ignore.as_deref(),
         named: &inputs.named,
         resolver: &resolver,
-        step_cache: None,
+        step_cache: Some(&caches),
         client: &client,
         steps: &steps,
         observer: &*display,
@@ -212,6 +229,7 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
         built: &built,
         names: &names,
     };
+    result.keep(&kept, &cancel)?;
     result.finish(&outputs, &inputs.context, &cancel)
 }
 
@@ -291,6 +309,20 @@ impl Finished<'_> {
             ui::print(&format!("pushed {}\n", pushed.digest))?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Writes the results of the steps to caches.
+    fn keep(&self, caches: &cache::Flags, cancel: &Cancel) -> Result<(), Report> {
+        if !caches.keeps_any() {
+            return Ok(());
+        }
+        let remote = || registries::remote(self.context, &self.args.registry, cancel.flag());
+        let display = self.args.display(self.context);
+        let steps = AtomicUsize::new(0);
+        let transfers = Transfers::new(&*display, &steps);
+        let result = cache::export(self.store, self.built, caches, remote, &transfers);
+        display.finish();
+        result
     }
 
     /// Sends the image under all its names. Gives what it is in the registries.
