@@ -50,14 +50,12 @@ fn write(
     transfers: &Transfers<'_>,
 ) -> Result<(), Report> {
     let steps = wanted(store, built, to.mode)?;
-    let mut layers = HashMap::new();
-    for made in steps.values() {
-        let diff_id = made.diff_id;
-        if !layers.contains_key(&diff_id) {
-            let kept = layer(store, &built.lease, &diff_id, &to.compression)?;
-            layers.insert(diff_id, kept);
-        }
-    }
+    let diff_ids: HashSet<Digest> = steps.values().map(|made| made.diff_id).collect();
+    let layers = diff_ids.into_iter().map(|diff_id| {
+        let kept = layer(store, &built.lease, &diff_id, &to.compression)?;
+        Ok((diff_id, kept))
+    });
+    let layers: HashMap<Digest, Descriptor> = layers.collect::<Result<_, Report>>()?;
     let documents = format::write(&steps, &layers, &to.compression);
     match &to.place {
         CachePlace::Registry(name) => to_registry(store, &remote()?, name, &documents, transfers),

@@ -161,7 +161,7 @@ mod tests {
         let layer = Descriptor::of(media_type::OCI_LAYER_ZSTD, b"compressed");
         let layers = HashMap::from([(digest("one"), layer.clone())]);
         let written = write(&steps, &layers, &Compression::zstd(3));
-        assert_eq!(written.manifest.layers, [layer.clone()]);
+        assert_eq!(written.manifest.layers, std::slice::from_ref(&layer));
         assert_eq!(
             config_of(&written.manifest).unwrap().digest,
             digest_of(&written.config)

@@ -19,7 +19,7 @@ use crate::ui::report::{Report, Reported};
 /// Where the layers of a cache lie.
 enum Origin {
     Repository(Repository),
-    Layout(Layout),
+    Layout(Box<Layout>),
 }
 
 impl Origin {
@@ -142,5 +142,5 @@ fn from_layout(path: &Path) -> Result<(Known, Origin), Report> {
         .open(format::config_of(&manifest)?)?
         .read_to_end(&mut config)?;
     let known = format::read(&manifest, &config)?;
-    Ok((known, Origin::Layout(layout)))
+    Ok((known, Origin::Layout(Box::new(layout))))
 }
