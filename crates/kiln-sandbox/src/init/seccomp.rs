@@ -4,6 +4,13 @@
 //! it allows only with a capability, and the conditions on `personality`, `socket`, `clone` and `clone3`. Calls
 //! that this processor does not have are left out at compile time. Calls that are newer than the list fail with
 //! ENOSYS, as an old kernel would have it, because programs try the old way then; EPERM would end them.
+//!
+//! On x86-64 the same holds for 32-bit programs, by filters of their own ([`i386`]): a filter lets calls of
+//! the other kind pass, and one more ends what is neither.
+
+mod calls;
+#[cfg(target_arch = "x86_64")]
+mod i386;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +19,8 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, sock_filter,
 };
+
+use calls::{ALLOWED, ALLOWED_HERE, WITH_CAPABILITY};
 
 use crate::capabilities::Capabilities;
 use crate::error::{SetUpError, Step};
@@ -24,382 +33,6 @@ const NAMESPACES: u64 = 0x7e02_0000;
 
 /// The only socket family that is refused: it leads out of a virtual machine.
 const AF_VSOCK: u64 = 40;
-
-/// Calls for which a capability is needed. The first is tested.
-const WITH_CAPABILITY: &[(&str, &[libc::c_long])] = &[
-    ("DAC_READ_SEARCH", &[libc::SYS_open_by_handle_at]),
-    (
-        "SYS_ADMIN",
-        &[
-            libc::SYS_bpf,
-            libc::SYS_clone,
-            libc::SYS_clone3,
-            libc::SYS_fanotify_init,
-            libc::SYS_fsconfig,
-            libc::SYS_fsmount,
-            libc::SYS_fsopen,
-            libc::SYS_fspick,
-            libc::SYS_lookup_dcookie,
-            libc::SYS_mount,
-            libc::SYS_mount_setattr,
-            libc::SYS_move_mount,
-            libc::SYS_open_tree,
-            libc::SYS_perf_event_open,
-            libc::SYS_quotactl,
-            libc::SYS_quotactl_fd,
-            libc::SYS_setdomainname,
-            libc::SYS_sethostname,
-            libc::SYS_setns,
-            libc::SYS_syslog,
-            libc::SYS_umount2,
-            libc::SYS_unshare,
-        ],
-    ),
-    ("SYS_BOOT", &[libc::SYS_reboot]),
-    ("SYS_CHROOT", &[libc::SYS_chroot]),
-    (
-        "SYS_MODULE",
-        &[
-            libc::SYS_delete_module,
-            libc::SYS_init_module,
-            libc::SYS_finit_module,
-        ],
-    ),
-    ("SYS_PACCT", &[libc::SYS_acct]),
-    (
-        "SYS_PTRACE",
-        &[
-            libc::SYS_kcmp,
-            libc::SYS_pidfd_getfd,
-            libc::SYS_process_madvise,
-        ],
-    ),
-    (
-        "SYS_TIME",
-        &[
-            libc::SYS_settimeofday,
-            libc::SYS_clock_settime,
-            libc::SYS_clock_adjtime,
-        ],
-    ),
-    ("SYS_TTY_CONFIG", &[libc::SYS_vhangup]),
-    (
-        "SYS_NICE",
-        &[
-            libc::SYS_get_mempolicy,
-            libc::SYS_mbind,
-            libc::SYS_set_mempolicy,
-        ],
-    ),
-    ("SYSLOG", &[libc::SYS_syslog]),
-    ("BPF", &[libc::SYS_bpf]),
-    ("PERFMON", &[libc::SYS_perf_event_open]),
-];
-
-/// `cachestat`, which libc does not name yet.
-const CACHESTAT: libc::c_long = 451;
-
-/// Calls that every process may make, on every processor.
-const ALLOWED: &[libc::c_long] = &[
-    libc::SYS_accept,
-    libc::SYS_accept4,
-    libc::SYS_adjtimex,
-    libc::SYS_bind,
-    libc::SYS_brk,
-    CACHESTAT,
-    libc::SYS_capget,
-    libc::SYS_capset,
-    libc::SYS_chdir,
-    libc::SYS_clock_getres,
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_close,
-    libc::SYS_close_range,
-    libc::SYS_connect,
-    libc::SYS_copy_file_range,
-    libc::SYS_dup,
-    libc::SYS_dup3,
-    libc::SYS_epoll_create1,
-    libc::SYS_epoll_ctl,
-    libc::SYS_epoll_pwait,
-    libc::SYS_epoll_pwait2,
-    libc::SYS_eventfd2,
-    libc::SYS_execve,
-    libc::SYS_execveat,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_fadvise64,
-    libc::SYS_fallocate,
-    libc::SYS_fanotify_mark,
-    libc::SYS_fchdir,
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
-    libc::SYS_fcntl,
-    libc::SYS_fdatasync,
-    libc::SYS_fgetxattr,
-    libc::SYS_flistxattr,
-    libc::SYS_flock,
-    libc::SYS_fremovexattr,
-    libc::SYS_fsetxattr,
-    libc::SYS_fstat,
-    libc::SYS_fstatfs,
-    libc::SYS_fsync,
-    libc::SYS_ftruncate,
-    libc::SYS_futex,
-    libc::SYS_futex_waitv,
-    libc::SYS_getcpu,
-    libc::SYS_getcwd,
-    libc::SYS_getdents64,
-    libc::SYS_getegid,
-    libc::SYS_geteuid,
-    libc::SYS_getgid,
-    libc::SYS_getgroups,
-    libc::SYS_getitimer,
-    libc::SYS_getpeername,
-    libc::SYS_getpgid,
-    libc::SYS_getpid,
-    libc::SYS_getppid,
-    libc::SYS_getpriority,
-    libc::SYS_getrandom,
-    libc::SYS_getresgid,
-    libc::SYS_getresuid,
-    libc::SYS_getrlimit,
-    libc::SYS_get_robust_list,
-    libc::SYS_getrusage,
-    libc::SYS_getsid,
-    libc::SYS_getsockname,
-    libc::SYS_getsockopt,
-    libc::SYS_gettid,
-    libc::SYS_gettimeofday,
-    libc::SYS_getuid,
-    libc::SYS_getxattr,
-    libc::SYS_inotify_add_watch,
-    libc::SYS_inotify_init1,
-    libc::SYS_inotify_rm_watch,
-    libc::SYS_io_cancel,
-    libc::SYS_ioctl,
-    libc::SYS_io_destroy,
-    libc::SYS_io_getevents,
-    libc::SYS_ioprio_get,
-    libc::SYS_ioprio_set,
-    libc::SYS_io_setup,
-    libc::SYS_io_submit,
-    libc::SYS_kill,
-    libc::SYS_landlock_add_rule,
-    libc::SYS_landlock_create_ruleset,
-    libc::SYS_landlock_restrict_self,
-    libc::SYS_lgetxattr,
-    libc::SYS_linkat,
-    libc::SYS_listen,
-    libc::SYS_listxattr,
-    libc::SYS_llistxattr,
-    libc::SYS_lremovexattr,
-    libc::SYS_lseek,
-    libc::SYS_lsetxattr,
-    libc::SYS_madvise,
-    libc::SYS_membarrier,
-    libc::SYS_memfd_create,
-    libc::SYS_memfd_secret,
-    libc::SYS_mincore,
-    libc::SYS_mkdirat,
-    libc::SYS_mknodat,
-    libc::SYS_mlock,
-    libc::SYS_mlock2,
-    libc::SYS_mlockall,
-    libc::SYS_mmap,
-    libc::SYS_mprotect,
-    libc::SYS_mq_getsetattr,
-    libc::SYS_mq_notify,
-    libc::SYS_mq_open,
-    libc::SYS_mq_timedreceive,
-    libc::SYS_mq_timedsend,
-    libc::SYS_mq_unlink,
-    libc::SYS_mremap,
-    libc::SYS_msgctl,
-    libc::SYS_msgget,
-    libc::SYS_msgrcv,
-    libc::SYS_msgsnd,
-    libc::SYS_msync,
-    libc::SYS_munlock,
-    libc::SYS_munlockall,
-    libc::SYS_munmap,
-    libc::SYS_name_to_handle_at,
-    libc::SYS_nanosleep,
-    libc::SYS_newfstatat,
-    libc::SYS_openat,
-    libc::SYS_openat2,
-    libc::SYS_pidfd_open,
-    libc::SYS_pidfd_send_signal,
-    libc::SYS_pipe2,
-    libc::SYS_pkey_alloc,
-    libc::SYS_pkey_free,
-    libc::SYS_pkey_mprotect,
-    libc::SYS_ppoll,
-    libc::SYS_prctl,
-    libc::SYS_pread64,
-    libc::SYS_preadv,
-    libc::SYS_preadv2,
-    libc::SYS_prlimit64,
-    libc::SYS_process_mrelease,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_pselect6,
-    libc::SYS_ptrace,
-    libc::SYS_pwrite64,
-    libc::SYS_pwritev,
-    libc::SYS_pwritev2,
-    libc::SYS_read,
-    libc::SYS_readahead,
-    libc::SYS_readlinkat,
-    libc::SYS_readv,
-    libc::SYS_recvfrom,
-    libc::SYS_recvmmsg,
-    libc::SYS_recvmsg,
-    libc::SYS_remap_file_pages,
-    libc::SYS_removexattr,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
-    libc::SYS_restart_syscall,
-    libc::SYS_rseq,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigpending,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigqueueinfo,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_rt_sigsuspend,
-    libc::SYS_rt_sigtimedwait,
-    libc::SYS_rt_tgsigqueueinfo,
-    libc::SYS_sched_getaffinity,
-    libc::SYS_sched_getattr,
-    libc::SYS_sched_getparam,
-    libc::SYS_sched_get_priority_max,
-    libc::SYS_sched_get_priority_min,
-    libc::SYS_sched_getscheduler,
-    libc::SYS_sched_rr_get_interval,
-    libc::SYS_sched_setaffinity,
-    libc::SYS_sched_setattr,
-    libc::SYS_sched_setparam,
-    libc::SYS_sched_setscheduler,
-    libc::SYS_sched_yield,
-    libc::SYS_seccomp,
-    libc::SYS_semctl,
-    libc::SYS_semget,
-    libc::SYS_semop,
-    libc::SYS_semtimedop,
-    libc::SYS_sendfile,
-    libc::SYS_sendmmsg,
-    libc::SYS_sendmsg,
-    libc::SYS_sendto,
-    libc::SYS_setfsgid,
-    libc::SYS_setfsuid,
-    libc::SYS_setgid,
-    libc::SYS_setgroups,
-    libc::SYS_setitimer,
-    libc::SYS_setpgid,
-    libc::SYS_setpriority,
-    libc::SYS_setregid,
-    libc::SYS_setresgid,
-    libc::SYS_setresuid,
-    libc::SYS_setreuid,
-    libc::SYS_setrlimit,
-    libc::SYS_set_robust_list,
-    libc::SYS_setsid,
-    libc::SYS_setsockopt,
-    libc::SYS_set_tid_address,
-    libc::SYS_setuid,
-    libc::SYS_setxattr,
-    libc::SYS_shmat,
-    libc::SYS_shmctl,
-    libc::SYS_shmdt,
-    libc::SYS_shmget,
-    libc::SYS_shutdown,
-    libc::SYS_sigaltstack,
-    libc::SYS_signalfd4,
-    libc::SYS_socketpair,
-    libc::SYS_splice,
-    libc::SYS_statfs,
-    libc::SYS_statx,
-    libc::SYS_symlinkat,
-    libc::SYS_sync,
-    libc::SYS_sync_file_range,
-    libc::SYS_syncfs,
-    libc::SYS_sysinfo,
-    libc::SYS_tee,
-    libc::SYS_tgkill,
-    libc::SYS_timer_create,
-    libc::SYS_timer_delete,
-    libc::SYS_timer_getoverrun,
-    libc::SYS_timer_gettime,
-    libc::SYS_timer_settime,
-    libc::SYS_timerfd_create,
-    libc::SYS_timerfd_gettime,
-    libc::SYS_timerfd_settime,
-    libc::SYS_times,
-    libc::SYS_tkill,
-    libc::SYS_truncate,
-    libc::SYS_umask,
-    libc::SYS_uname,
-    libc::SYS_unlinkat,
-    libc::SYS_utimensat,
-    libc::SYS_vmsplice,
-    libc::SYS_wait4,
-    libc::SYS_waitid,
-    libc::SYS_write,
-    libc::SYS_writev,
-];
-
-/// Older calls that only x86-64 has.
-#[cfg(target_arch = "x86_64")]
-const ALLOWED_HERE: &[libc::c_long] = &[
-    libc::SYS_access,
-    libc::SYS_alarm,
-    libc::SYS_arch_prctl,
-    libc::SYS_chmod,
-    libc::SYS_chown,
-    libc::SYS_creat,
-    libc::SYS_dup2,
-    libc::SYS_epoll_create,
-    libc::SYS_epoll_ctl_old,
-    libc::SYS_epoll_wait,
-    libc::SYS_epoll_wait_old,
-    libc::SYS_eventfd,
-    libc::SYS_fork,
-    libc::SYS_futimesat,
-    libc::SYS_getdents,
-    libc::SYS_getpgrp,
-    libc::SYS_get_thread_area,
-    libc::SYS_inotify_init,
-    libc::SYS_lchown,
-    libc::SYS_link,
-    libc::SYS_lstat,
-    libc::SYS_mkdir,
-    libc::SYS_mknod,
-    libc::SYS_modify_ldt,
-    libc::SYS_open,
-    libc::SYS_pause,
-    libc::SYS_pipe,
-    libc::SYS_poll,
-    libc::SYS_readlink,
-    libc::SYS_rename,
-    libc::SYS_rmdir,
-    libc::SYS_select,
-    libc::SYS_set_thread_area,
-    libc::SYS_signalfd,
-    libc::SYS_stat,
-    libc::SYS_symlink,
-    libc::SYS_time,
-    libc::SYS_unlink,
-    libc::SYS_utime,
-    libc::SYS_utimes,
-    libc::SYS_vfork,
-];
-#[cfg(not(target_arch = "x86_64"))]
-const ALLOWED_HERE: &[libc::c_long] = &[];
 
 /// Installs the filter. A kernel or processor without filters gets a note: the rest of the sandbox stands.
 pub(super) fn install(spec: &Spec, notes: &mut Vec<Note>) -> Result<(), SetUpError> {
@@ -427,24 +60,94 @@ pub(super) fn install(spec: &Spec, notes: &mut Vec<Note>) -> Result<(), SetUpErr
 }
 
 /// The filters for a set of capabilities, or nothing for a processor that seccompiler does not know.
-///
+fn programs(capabilities: Capabilities) -> Option<Vec<BpfProgram>> {
+    let mut programs = programs_of(capabilities, rules(capabilities)?)?;
+    #[cfg(target_arch = "x86_64")]
+    {
+        for program in &mut programs {
+            only_for(program, AUDIT_ARCH_X86_64)?;
+        }
+        for mut program in programs_of(capabilities, rules_for_32_bits(capabilities)?)? {
+            only_for(&mut program, AUDIT_ARCH_I386)?;
+            programs.push(program);
+        }
+        programs.push(known_processors());
+    }
+    // Of two refusals the one of the filter that was installed last counts.
+    programs.push(newer_calls());
+    Some(programs)
+}
+
 /// A filter has one answer for what matches and one for the rest, so that `clone3` says ENOSYS (programs then
 /// fall back to `clone`, whose flags can be looked at) needs a second one.
-fn programs(capabilities: Capabilities) -> Option<Vec<BpfProgram>> {
+fn programs_of(capabilities: Capabilities, rules: Rules) -> Option<Vec<BpfProgram>> {
     let arch = std::env::consts::ARCH.try_into().ok()?;
     let admin = Capabilities::from_name("SYS_ADMIN")?;
     let eperm = SeccompAction::Errno(libc::EPERM.cast_unsigned());
-    let list = SeccompFilter::new(rules(capabilities)?, eperm, SeccompAction::Allow, arch).ok()?;
+    let list = SeccompFilter::new(rules, eperm, SeccompAction::Allow, arch).ok()?;
     let mut programs: Vec<BpfProgram> = vec![list.try_into().ok()?];
     if !capabilities.contains(admin) {
+        // The number is the same on every processor.
         let clone3 = BTreeMap::from([(libc::SYS_clone3, vec![])]);
         let enosys = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
         let filter = SeccompFilter::new(clone3, SeccompAction::Allow, enosys, arch).ok()?;
         programs.insert(0, filter.try_into().ok()?);
     }
-    // Of two refusals the one of the filter that was installed last counts.
-    programs.push(newer_calls());
     Some(programs)
+}
+
+/// What the kernel calls the two kinds of programs.
+/// Source: Linux, include/uapi/linux/audit.h.
+#[cfg(target_arch = "x86_64")]
+const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+#[cfg(target_arch = "x86_64")]
+const AUDIT_ARCH_I386: u32 = 0x4000_0003;
+
+/// Makes a program look at calls of one kind only and let the others pass. As it comes from seccompiler it begins
+/// with three instructions that load the kind, compare it with the one that it was made for, and end the process if it is
+/// another.
+#[cfg(target_arch = "x86_64")]
+fn only_for(program: &mut BpfProgram, arch: u32) -> Option<()> {
+    let [load, compare, kill, ..] = &mut program[..] else {
+        return None;
+    };
+    let is_as_expected = load.k == ARCH_OFFSET
+        && (compare.k, compare.jt, compare.jf) == (AUDIT_ARCH_X86_64, 1, 0)
+        && kill.k == libc::SECCOMP_RET_KILL_PROCESS;
+    compare.k = arch;
+    kill.k = libc::SECCOMP_RET_ALLOW;
+    is_as_expected.then_some(())
+}
+
+/// Where `struct seccomp_data` has the kind of the program.
+#[cfg(target_arch = "x86_64")]
+const ARCH_OFFSET: u32 = 4;
+
+/// Ends a process that makes calls of a kind that no other filter looks at.
+#[cfg(target_arch = "x86_64")]
+fn known_processors() -> BpfProgram {
+    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    let compare = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    vec![
+        instruction(load, 0, 0, ARCH_OFFSET),
+        instruction(compare, 2, 0, AUDIT_ARCH_X86_64),
+        instruction(compare, 1, 0, AUDIT_ARCH_I386),
+        answer(libc::SECCOMP_RET_KILL_PROCESS),
+        answer(libc::SECCOMP_RET_ALLOW),
+    ]
+}
+
+fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
+    sock_filter {
+        code: u16::try_from(code).unwrap_or_default(),
+        jt,
+        jf,
+        k,
+    }
+}
+
+fn answer(action: u32) -> sock_filter {
+    instruction(libc::BPF_RET | libc::BPF_K, 0, 0, action)
 }
 
 /// The newest call that the list knows; it was weighed for all up to it.
@@ -452,13 +155,6 @@ const NEWEST: i64 = libc::SYS_fchmodat2;
 
 /// Says ENOSYS to all calls after [`NEWEST`]. Numbers since 424 are the same on every processor.
 fn newer_calls() -> BpfProgram {
-    let instruction = |code: u32, jt, jf, k| sock_filter {
-        code: u16::try_from(code).unwrap_or_default(),
-        jt,
-        jf,
-        k,
-    };
-    let answer = |action: u32| instruction(libc::BPF_RET | libc::BPF_K, 0, 0, action);
     vec![
         // The number of the call is the first field of `struct seccomp_data`.
         instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
@@ -475,12 +171,45 @@ fn newer_calls() -> BpfProgram {
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
+/// Calls whose arguments count, by the numbers of one processor.
+struct Conditional {
+    personality: i64,
+    socket: i64,
+    clone: i64,
+    clone3: i64,
+}
+
 fn rules(capabilities: Capabilities) -> Option<Rules> {
-    let mut rules: Rules = ALLOWED
-        .iter()
-        .chain(ALLOWED_HERE)
-        .map(|call| (*call, vec![]))
-        .collect();
+    let mut calls: Vec<i64> = [ALLOWED, ALLOWED_HERE].concat();
+    for (name, more) in WITH_CAPABILITY {
+        if capabilities.contains(Capabilities::from_name(name)?) {
+            calls.extend_from_slice(more);
+        }
+    }
+    let conditional = Conditional {
+        personality: libc::SYS_personality,
+        socket: libc::SYS_socket,
+        clone: libc::SYS_clone,
+        clone3: libc::SYS_clone3,
+    };
+    rules_of(&calls, &conditional)
+}
+
+/// The same for 32-bit programs.
+#[cfg(target_arch = "x86_64")]
+fn rules_for_32_bits(capabilities: Capabilities) -> Option<Rules> {
+    let numbers = |table: calls::Table| table.iter().map(|(number, _)| *number);
+    let mut calls: Vec<i64> = numbers(i386::ALLOWED).collect();
+    for (name, more) in i386::WITH_CAPABILITY {
+        if capabilities.contains(Capabilities::from_name(name)?) {
+            calls.extend(numbers(more));
+        }
+    }
+    rules_of(&calls, &i386::CONDITIONAL)
+}
+
+/// Allows `calls`, and the conditional ones with some arguments, unless a capability has put them among `calls`.
+fn rules_of(calls: &[i64], conditional: &Conditional) -> Option<Rules> {
     let condition = |argument, operation, value| {
         SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operation, value).ok()
     };
@@ -494,20 +223,16 @@ fn rules(capabilities: Capabilities) -> Option<Rules> {
         .iter()
         .map(|value| rule(low(0, SeccompCmpOp::Eq, *value)?))
         .collect();
-    rules.insert(libc::SYS_personality, allowed?);
-    rules.insert(
-        libc::SYS_socket,
-        vec![rule(low(0, SeccompCmpOp::Ne, AF_VSOCK)?)?],
-    );
-    let no_namespace = condition(0, SeccompCmpOp::MaskedEq(NAMESPACES), 0)?;
-    rules.insert(libc::SYS_clone, vec![rule(no_namespace)?]);
-    // The first filter decides about it.
-    rules.insert(libc::SYS_clone3, vec![]);
-    for (name, calls) in WITH_CAPABILITY {
-        if capabilities.contains(Capabilities::from_name(name)?) {
-            rules.extend(calls.iter().map(|call| (*call, vec![])));
-        }
-    }
+    let no_vsock = rule(low(0, SeccompCmpOp::Ne, AF_VSOCK)?)?;
+    let no_namespace = rule(condition(0, SeccompCmpOp::MaskedEq(NAMESPACES), 0)?)?;
+    let mut rules = Rules::from([
+        (conditional.personality, allowed?),
+        (conditional.socket, vec![no_vsock]),
+        (conditional.clone, vec![no_namespace]),
+        // The first filter decides about it.
+        (conditional.clone3, vec![]),
+    ]);
+    rules.extend(calls.iter().map(|call| (*call, vec![])));
     Some(rules)
 }
 
@@ -544,5 +269,48 @@ mod tests {
             assert!(!rules.contains_key(&call), "{call}");
         }
         assert!(rules.contains_key(&libc::SYS_chroot));
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn what_leads_out_is_not_on_the_list_for_32_bits_either() {
+        let rules = rules_for_32_bits(Capabilities::DEFAULT).unwrap();
+        // mount, umount, umount2, pivot_root, unshare, keyctl, setns, open_by_handle_at, bpf, userfaultfd,
+        // io_uring_setup, kexec_load, swapon, vm86, vm86old, iopl, ioperm, init_module
+        for call in [
+            21, 22, 52, 217, 310, 288, 346, 342, 357, 374, 425, 283, 87, 166, 113, 110, 101, 128,
+        ] {
+            assert!(!rules.contains_key(&call), "{call}");
+        }
+        assert!(rules.contains_key(&61), "chroot");
+        assert!(!rules[&120].is_empty(), "clone has a condition");
+        let all = rules_for_32_bits(Capabilities::ALL).unwrap();
+        assert!(all.contains_key(&21) && all[&120].is_empty());
+    }
+
+    /// The kernel's own header is there wherever a C compiler is.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn numbers_for_32_bits_are_the_kernels() {
+        let places = ["/usr/include/x86_64-linux-gnu/asm", "/usr/include/asm"];
+        let texts = places.map(|place| std::fs::read_to_string(format!("{place}/unistd_32.h")));
+        let Some(text) = texts.into_iter().find_map(Result::ok) else {
+            println!("skipped: this machine has no asm/unistd_32.h");
+            return;
+        };
+        let of = |name: &str| {
+            let mut lines = text.lines();
+            let define = format!("#define __NR_{name} ");
+            lines.find_map(|line| line.strip_prefix(&define)?.parse::<i64>().ok())
+        };
+        let more = i386::WITH_CAPABILITY.iter().map(|(_, calls)| *calls);
+        let tables = [i386::ALLOWED].into_iter().chain(more);
+        for (number, name) in tables.flatten() {
+            // An older header does not have the newest calls.
+            assert!(of(name).is_none_or(|known| known == *number), "{name}");
+        }
+        assert_eq!(of("personality"), Some(i386::CONDITIONAL.personality));
+        assert_eq!(of("socket"), Some(i386::CONDITIONAL.socket));
+        assert_eq!(of("clone"), Some(i386::CONDITIONAL.clone));
     }
 }

@@ -15,3 +15,5 @@ mod life;
 mod mounts;
 mod place;
 mod rootless;
+#[cfg(target_arch = "x86_64")]
+mod thirty_two;
