@@ -11,7 +11,7 @@ mod process;
 mod user;
 
 pub use command::{argv, effective_env};
-pub use foreign::{ForeignPlatform, check_platform};
+pub use foreign::{Emulators, ForeignPlatform, check_platform, emulators};
 pub use kiln_sandbox as sandbox;
 pub use network::NetworkFiles;
 pub use process::{Process, Rootfs, spawn};

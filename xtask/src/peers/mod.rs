@@ -6,9 +6,11 @@
 //! ```text
 //! DIR/sid      the Debian root
 //! DIR/enter    a script: runs a command in it
+//! DIR/sid/foreign/ARCHITECTURE/busybox   a program for another processor
 //! DIR/*.log    what debootstrap and apt-get said last
 //! ```
 
+mod foreign;
 mod status;
 
 use std::fs::{self, File};
@@ -33,6 +35,8 @@ const PACKAGES: &[&str] = &[
     "podman",
     // promtool, for the registry's alert rules
     "prometheus",
+    // emulators for other processors, statically linked
+    "qemu-user",
     "skopeo",
     "umoci",
     // BuildKit decompresses xz with it
@@ -75,6 +79,9 @@ pub(crate) fn prepare(dir: &Path) -> Result<(), String> {
     }
     match status(&sid, PACKAGES) {
         Status::Complete => {
+            if require_root().is_ok() {
+                foreign::prepare(dir, &sid);
+            }
             println!(
                 "peers: ready in {}; run them with {}/enter",
                 dir.display(),

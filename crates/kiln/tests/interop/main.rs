@@ -25,6 +25,7 @@ mod cases;
 mod compare;
 mod exchange;
 mod flatten;
+mod foreign;
 mod known;
 mod peers;
 mod suite;
@@ -69,11 +70,11 @@ fn main() -> ExitCode {
     let root = match peers::find() {
         Ok(root) => root,
         Err(reason) => {
-            not_checked(&reason);
+            not_checked("interop with other tools", &reason);
             return ExitCode::SUCCESS;
         }
     };
-    match run(&options, root) {
+    match run(&options, &root) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -84,19 +85,21 @@ fn main() -> ExitCode {
 }
 
 /// Runs everything; whether all is well.
-fn run(options: &Options, root: PathBuf) -> Result<bool, String> {
+fn run(options: &Options, root: &Path) -> Result<bool, String> {
     let work = std::env::temp_dir().join(format!("kiln-interop-{}", std::process::id()));
     fs::create_dir(&work).map_err(|error| format!("{}: {error}", work.display()))?;
-    let peers = Peers::start(root, work, options.keep)?;
+    let peers = Peers::start(root.to_owned(), work, options.keep)?;
     let rootfs = base(peers.work())?;
     let built = suite::run(&peers, &rootfs, options)?;
     print!("{built}");
     let exchanged = exchange::run(&peers, &rootfs, options);
     print!("{exchanged}");
+    let foreign = foreign::run(&peers, root, options);
+    print!("{foreign}");
     if options.keep {
         println!("kept: {}", peers.work().display());
     }
-    Ok(built.is_well() && exchanged.is_well())
+    Ok(built.is_well() && exchanged.is_well() && foreign.is_well())
 }
 
 /// The root file system that all cases start from: busybox with a few users, and the folders that
@@ -132,9 +135,9 @@ fn base(work: &Path) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// Says that nothing was compared, here and to whoever collects what was not checked.
-fn not_checked(reason: &str) {
-    let line = format!("interop with other tools: {reason}\n");
+/// Says that something was not checked, here and to whoever collects that.
+pub(crate) fn not_checked(what: &str, reason: &str) {
+    let line = format!("{what}: {reason}\n");
     eprint!("not checked: {line}");
     let Some(list) = std::env::var_os("KILN_NOT_CHECKED") else {
         return;

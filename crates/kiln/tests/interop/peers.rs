@@ -164,7 +164,8 @@ pub(crate) fn ulimits() -> Vec<String> {
     flags.collect()
 }
 
-fn succeeds(command: &mut Command) -> bool {
+/// Runs a command without a word, and says whether it went well.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
     let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use kiln_run::Emulators;
+
 use super::{Grade, Verdict};
 
 /// Which Linux this is.
@@ -51,29 +53,36 @@ pub(super) fn cgroups() -> Verdict {
 
 /// Which other processors' programs can be run.
 pub(super) fn emulators() -> Verdict {
-    let mut handlers: Vec<String> = fs::read_dir("/proc/sys/fs/binfmt_misc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with("qemu-"))
-        .collect();
-    handlers.sort();
-    if handlers.is_empty() {
-        let means = "RUN works only for this machine's own platform";
-        return Verdict::new("binfmt", Grade::Note, "no emulator is registered", means)
-            .advice("for other platforms install an emulator (Debian, Ubuntu: `apt-get install qemu-user-static`)");
+    emulators_verdict(kiln_run::emulators())
+}
+
+fn emulators_verdict(emulators: Emulators) -> Verdict {
+    let only_own = "RUN works only for this machine's own platform";
+    let install = "for other platforms install an emulator (Debian, Ubuntu: `apt-get install \
+                   qemu-user-static`, since Debian 13 `qemu-user-binfmt`)";
+    let (usable, not_fixed) = match emulators {
+        Emulators::NotMounted => {
+            return Verdict::new("binfmt", Grade::Note, "not mounted", only_own).advice(format!(
+                "as root: `mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`; {install}"
+            ));
+        }
+        Emulators::Known { usable, not_fixed } => (usable, not_fixed),
+    };
+    let means = match usable.is_empty() {
+        true => only_own.to_owned(),
+        false => format!("RUN works for these platforms too: {}", usable.join(", ")),
+    };
+    if !not_fixed.is_empty() {
+        let found = format!("registered without the flag `F`: {}", not_fixed.join(", "));
+        return Verdict::new("binfmt", Grade::Limited, found, means)
+            .advice("register these with the flag `F`, or they are not found inside of images");
     }
-    let names: Vec<&str> = handlers
-        .iter()
-        .map(|name| name.trim_start_matches("qemu-"))
-        .collect();
-    Verdict::new(
-        "binfmt",
-        Grade::Good,
-        names.join(", "),
-        "RUN works for these platforms too",
-    )
+    match usable.is_empty() {
+        true => {
+            Verdict::new("binfmt", Grade::Note, "no emulator is registered", means).advice(install)
+        }
+        false => Verdict::new("binfmt", Grade::Good, usable.join(", "), means),
+    }
 }
 
 /// How many files may be watched for changes; programs in containers share this.
@@ -115,6 +124,31 @@ pub(super) fn watches() -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn emulators_are_told_apart() {
+        let known = |usable: &[&'static str], not_fixed: &[&'static str]| {
+            let (usable, not_fixed) = (usable.to_vec(), not_fixed.to_vec());
+            emulators_verdict(Emulators::Known { usable, not_fixed })
+        };
+        let verdict = emulators_verdict(Emulators::NotMounted);
+        assert!(
+            verdict
+                .advice
+                .is_some_and(|advice| advice.contains("mount -t binfmt_misc"))
+        );
+        let verdict = known(&[], &[]);
+        assert!(
+            verdict
+                .advice
+                .is_some_and(|advice| advice.contains("qemu-user-static"))
+        );
+        let verdict = known(&["arm64"], &[]);
+        assert_eq!((verdict.grade, &verdict.found[..]), (Grade::Good, "arm64"));
+        let verdict = known(&["arm64"], &["s390x"]);
+        assert_eq!(verdict.grade, Grade::Limited);
+        assert!(verdict.found.contains("s390x") && verdict.means.contains("arm64"));
+    }
 
     #[test]
     fn kernel_names_are_read() {
