@@ -10,9 +10,10 @@ use super::caller::{Caller, Ceiling, Identity, Proof, TokenRecord};
 use super::credentials::Credentials;
 use super::directory::SecretOwner;
 use super::error::AccessError;
+use super::names::AccountName;
 use super::secret::{Secret, SecretKind};
 use super::verifier::Busy;
-use super::{Access, Accounts};
+use super::{Access, Accounts, UserChange, users};
 
 /// Why a request is not taken for its account's.
 #[derive(Debug, thiserror::Error)]
@@ -142,6 +143,34 @@ impl Access {
                 Err(WRONG)
             }
         }
+    }
+
+    /// Gives a user another password, if he knows the one that he has. Wrong ones count as failed logins.
+    pub(crate) async fn change_password(
+        &self,
+        caller: &Caller,
+        current: &str,
+        new: String,
+    ) -> Result<(), AuthenticationError> {
+        let accounts = self.accounts()?;
+        let name = caller.name().to_owned();
+        let proved = self
+            .by_password(accounts, &name, current, caller.address)
+            .await;
+        if let Err(AuthenticationError::Invalid { .. }) = proved {
+            return Err(AccessError::WrongPassword.into());
+        }
+        proved?;
+        let account: AccountName = name.parse().map_err(AccessError::from)?;
+        let change = UserChange {
+            password: Some(self.hash_password(&account, new).await?),
+            ..UserChange::default()
+        };
+        let changed = self.change(caller.actor(), move |t, by| {
+            users::change(t, &name, &change, by)
+        });
+        changed.await?;
+        Ok(())
     }
 
     async fn by_secret(

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Listed;
 use super::action::Action;
 use super::audit::{Actor, ActorKind};
 use super::directory::ProjectRecord;
@@ -203,6 +204,33 @@ impl Caller {
             }
             Identity::Anonymous | Identity::Robot(_) => false,
         }
+    }
+
+    /// The user's roles by project; none for others.
+    pub(crate) fn roles(&self) -> impl Iterator<Item = (&str, Role)> {
+        let roles = match &self.identity {
+            Identity::User(user) => Some(&user.roles),
+            _ => None,
+        };
+        let pairs = roles.into_iter().flatten();
+        pairs.map(|(project, role)| (project.as_str(), *role))
+    }
+
+    /// Which projects a list shall show to this caller.
+    pub(crate) fn listed(&self) -> Listed {
+        match &self.identity {
+            Identity::Everybody => Listed::All,
+            Identity::User(user) if user.administrator => Listed::All,
+            Identity::User(user) => Listed::Of(user.name.clone()),
+            Identity::Robot(robot) => Listed::And(robot.project.clone().unwrap_or_default()),
+            Identity::Anonymous => Listed::And(String::new()),
+        }
+    }
+
+    /// Whether this is a token of a system administrator, of whatever ceiling.
+    pub(crate) fn is_administrators_token(&self) -> bool {
+        let token = matches!(self.proof, Proof::Token(..)) && self.grants.is_none();
+        token && matches!(&self.identity, Identity::User(user) if user.administrator)
     }
 
     /// Whether the account, as it is now, may do `action` in a project, to a repository if that is what it is

@@ -57,7 +57,11 @@ pub use token_request::TokenRequest;
 pub use token_service::{TokenAnswer, TokenRefusal};
 pub use verifier::VerifierLimits;
 
-pub(crate) use accounts::{By, robots, unknown, users};
+pub(crate) use accounts::projects::{Listed, ProjectChange};
+pub(crate) use accounts::robots::{NewRobot, RobotChange};
+pub(crate) use accounts::tokens::NewToken;
+pub(crate) use accounts::users::UserChange;
+pub(crate) use accounts::{By, projects, robots, tokens, unknown, users};
 
 use audit::Queue;
 use directory::Directory;

@@ -122,6 +122,18 @@ fn versions(pattern: &str) -> Result<VersionReq, InvalidRule> {
     })
 }
 
+impl NewTagRule {
+    /// Whether its patterns can be read.
+    pub(crate) fn check(&self) -> Result<(), InvalidRule> {
+        glob(&self.repositories)?;
+        match self.kind {
+            RuleKind::Glob => drop(glob(&self.pattern)?),
+            RuleKind::Semver => drop(versions(&self.pattern)?),
+        }
+        Ok(())
+    }
+}
+
 impl TagRule {
     const COLUMNS: &str = "id, project, repositories, kind, pattern, created, created_by";
 
@@ -213,11 +225,7 @@ impl Content {
     /// # Errors
     /// See [`InvalidRule`].
     pub async fn add_tag_rule(&self, rule: NewTagRule) -> Result<TagRule, InvalidRule> {
-        glob(&rule.repositories)?;
-        match rule.kind {
-            RuleKind::Glob => drop(glob(&rule.pattern)?),
-            RuleKind::Semver => drop(versions(&rule.pattern)?),
-        }
+        rule.check()?;
         let now = self.clock().now();
         let added = self.database().write(move |transaction| {
             let columns = TagRule::COLUMNS;

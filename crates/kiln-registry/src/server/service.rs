@@ -261,7 +261,8 @@ async fn api(
     let body = RequestBody::new(body, stall, MAX_API_BODY);
     exchange.incoming = Some(body.progress());
     let mut request = Request::from_parts(parts, axum::body::Body::new(body));
-    request.extensions_mut().insert(origin.clone());
+    let peer = crate::api::Peer(origin.client);
+    request.extensions_mut().insert(peer);
     let router = TowerToHyperService::new(state.api.clone());
     match router.call(request).await {
         Ok(response) => response.map(ReplyBody::foreign),

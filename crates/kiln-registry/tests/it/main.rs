@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 #![allow(clippy::print_stderr, reason = "tests say what they could not check")]
 
+mod api;
 #[allow(
     dead_code,
     missing_docs,

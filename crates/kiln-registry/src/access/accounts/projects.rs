@@ -165,21 +165,16 @@ pub(crate) fn change(
     find(transaction, name)
 }
 
-/// Deletes a project that has no repositories, with its members and robots.
+/// Deletes a project that has no images, with its members, robots and rules.
 pub(crate) fn delete(
     transaction: &mut dyn Transaction,
     name: &str,
     by: &By,
 ) -> Result<(), AccessError> {
     find(transaction, name)?;
-    // `0` follows `/`: between the two are the names that begin with the project's and a slash.
     let row = transaction.first(
-        "SELECT name FROM repository WHERE name = $1 OR name > $2 AND name < $3 LIMIT 1",
-        &[
-            name.into(),
-            format!("{name}/").into(),
-            format!("{name}0").into(),
-        ],
+        "SELECT r.name FROM repository r JOIN manifest m ON m.repository = r.id WHERE r.project = $1 LIMIT 1",
+        &[name.into()],
     )?;
     if let Some(row) = row {
         return Err(AccessError::NotEmpty {
@@ -195,6 +190,7 @@ pub(crate) fn delete(
         "DELETE FROM account_robot WHERE project = $1",
         &[name.into()],
     )?;
+    transaction.execute("DELETE FROM tag_rule WHERE project = $1", &[name.into()])?;
     let gone = transaction.execute("DELETE FROM project WHERE name = $1", &[name.into()])?;
     must_be(gone, Thing::Project, name)?;
     by.did(transaction, "delete-project", Some(name), name, &[])

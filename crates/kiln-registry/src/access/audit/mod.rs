@@ -23,6 +23,4 @@ pub fn record(transaction: &mut dyn Transaction, event: &Event) -> Result<(), Da
     queue::insert(transaction, event, 1)
 }
 
-#[cfg(test)]
-pub(crate) use query::entries;
-pub(crate) use query::forget;
+pub(crate) use query::{entries, forget};
