@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kiln_fetch::Client;
+use kiln_fetch::{Client, Method};
 use kiln_oci::Reference;
 
-use crate::auth::Authenticator;
 use crate::auth::realm::is_loopback;
-use crate::endpoint::{Capabilities, Endpoint, Scheme};
+use crate::auth::{Authenticator, Scope};
+use crate::endpoint::{Call, Capabilities, Endpoint, Scheme};
 use crate::error::RemoteError;
 use crate::options::{RemoteOptions, Warning};
 use crate::repository::Repository;
@@ -77,6 +77,23 @@ impl Remote {
     #[must_use]
     pub fn repository(&self, reference: &Reference) -> Repository {
         Repository::new(self.clone(), reference.registry(), reference.repository())
+    }
+
+    /// Asks a registry whether it speaks the protocol and takes the credentials that are known for it: what a login does
+    /// before it is kept. Registries that are open to anyone take any.
+    ///
+    /// Source: distribution specification, "Determining Support": `GET /v2/`.
+    ///
+    /// # Errors
+    /// [`RemoteError::Unauthorized`] if it does not take them; [`RemoteError::NotFound`] if it is no registry.
+    pub fn check(&self, registry: &str) -> Result<(), RemoteError> {
+        let known = self.registry(registry)?;
+        let call = Call {
+            scopes: vec![],
+            ..Call::new(Method::Get, String::new(), registry, "", Scope::Catalog)
+        };
+        known.origin.expect(&call, &[200])?;
+        Ok(())
     }
 
     /// What this was made with.

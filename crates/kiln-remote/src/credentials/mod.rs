@@ -1,9 +1,19 @@
 //! Who we are at a registry.
 //!
 //! [`Credentials`] is where the answers come from: nowhere ([`Anonymous`]), one fixed login ([`Fixed`]), or the files of
-//! docker and podman with their helper programs.
+//! docker and podman with their helper programs ([`ConfigFiles`]).
+
+mod config;
+mod helper;
+mod login;
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use config::ConfigFiles;
+pub use login::Keeper;
 
 /// A proof of identity.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,6 +70,75 @@ impl fmt::Debug for Credential {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialsError {
+    /// A credential file cannot be read.
+    #[error("the credential file {} cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A credential file is not what it should be.
+    #[error("the credential file {} is not valid", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where it is not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// An entry of a credential file is not Base64 of `user:password`.
+    #[error("the credential file {} has an entry for {registry} that cannot be decoded", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// The registry.
+        registry: String,
+    },
+    /// A credential file cannot be written.
+    #[error("the credential file {} cannot be written", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no file that a login could be kept in.
+    #[error("there is no credential file to keep a login in")]
+    NoFile,
+    /// The name of a helper cannot be part of a program's name.
+    #[error("`{name}` cannot be the name of a credential helper")]
+    HelperName {
+        /// The name.
+        name: String,
+    },
+    /// A helper cannot be run.
+    #[error("the credential helper `{program}` cannot be run")]
+    HelperStart {
+        /// The program.
+        program: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A helper does not come to an end.
+    #[error("the credential helper `{program}` did not answer within {} seconds", after.as_secs())]
+    HelperTimeout {
+        /// The program.
+        program: String,
+        /// How long it had.
+        after: Duration,
+    },
+    /// A helper says that it failed.
+    #[error("the credential helper `{program}` failed: {message}")]
+    Helper {
+        /// The program.
+        program: String,
+        /// Its words.
+        message: String,
+    },
     /// Another place that credentials come from failed.
     #[error("the credentials for {registry} cannot be had")]
     Other {
@@ -75,7 +154,17 @@ impl CredentialsError {
     /// Advice for the person who sees the error, where there is any.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        None
+        match self {
+            Self::HelperStart { program, source } if source.kind() == io::ErrorKind::NotFound => {
+                Some(format!(
+                    "install {program}, or remove it from `credsStore` and `credHelpers` in the credential file"
+                ))
+            }
+            Self::Encoding { registry, .. } => {
+                Some(format!("log in anew with `kiln login {registry}`"))
+            }
+            _ => None,
+        }
     }
 }
 

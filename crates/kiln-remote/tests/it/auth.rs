@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use kiln_oci::{Descriptor, media_type};
+use kiln_remote::Remote;
 use kiln_remote::credentials::Fixed;
 use kiln_remote::{Credential, Name, RemoteError, RemoteOptions, UploadOptions, Uploaded, Warning};
 use kiln_testkit::{Auth, Fault, ImageBuilder, Layer, MemoryRegistry, RegistryOptions, Rule};
@@ -279,4 +280,26 @@ fn warnings_are_passed_on_once() {
     assert_eq!(heard.len(), 1);
     assert_eq!(heard[0].host, registry.host());
     assert_eq!(heard[0].text, "this tag expires");
+}
+
+#[test]
+fn a_login_is_tried_before_it_is_kept() {
+    for auth in [Auth::basic(), Auth::bearer()] {
+        let registry = guarded(auth);
+        let check = |password: &str| {
+            let remote = Remote::new(with_password(&registry, password)).unwrap();
+            remote.check(&registry.host())
+        };
+        check("secret").unwrap();
+        let error = check("wrong").unwrap_err();
+        assert!(
+            matches!(error, RemoteError::Unauthorized { .. }),
+            "{error:?}"
+        );
+        let error = Remote::new(options())
+            .unwrap()
+            .check("localhost:1")
+            .unwrap_err();
+        assert!(matches!(error, RemoteError::Fetch(_)), "{error:?}");
+    }
 }

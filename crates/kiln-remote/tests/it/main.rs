@@ -1,6 +1,7 @@
 //! The client against a registry in memory that can be as bad as registries are.
 
 mod auth;
+mod credentials;
 mod listing;
 mod pull;
 mod push;
