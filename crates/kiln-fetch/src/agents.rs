@@ -6,12 +6,14 @@
 
 use std::sync::OnceLock;
 
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::config::ConfigBuilder;
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::typestate::AgentScope;
 use ureq::{Agent, Proxy, ProxyProtocol};
 
 use crate::error::ClientError;
 use crate::no_proxy::NoProxy;
-use crate::options::ClientOptions;
+use crate::options::{ClientOptions, Identity};
 use crate::redact::redact;
 use crate::url::Url;
 
@@ -33,9 +35,15 @@ pub(crate) struct Agents {
     no_proxy: NoProxy,
     extra_roots: Vec<Certificate<'static>>,
     roots: OnceLock<RootCerts>,
-    /// By [`Trust`], then direct or through the proxy.
-    ways: [[OnceLock<Agent>; 2]; 3],
+    ways: Ways,
+    /// The ways to hosts that get to see a certificate of ours.
+    identified: Vec<(Vec<String>, ClientCert, Ways)>,
+    /// The one way there is, if all goes over a UNIX socket.
+    socket: Option<Agent>,
 }
+
+/// By [`Trust`], then direct or through the proxy.
+type Ways = [[OnceLock<Agent>; 2]; 3];
 
 impl Agents {
     /// Checks what the options hold; opens nothing.
@@ -57,6 +65,8 @@ impl Agents {
             extra_roots: parse_certificates(&options.ca_certificates)?,
             roots: OnceLock::new(),
             ways: Default::default(),
+            identified: parse_identities(&options.identities)?,
+            socket: socket_agent(&options)?,
             options,
         })
     }
@@ -68,7 +78,10 @@ impl Agents {
 
     /// The agent that reaches `url`.
     pub(crate) fn for_url(&self, url: &Url) -> &Agent {
-        let trust = match (url.is_secure(), self.is_insecure(url)) {
+        if let Some(agent) = &self.socket {
+            return agent;
+        }
+        let trust = match (url.is_secure(), names(&self.options.insecure_hosts, url)) {
             (false, _) => Trust::None,
             (true, false) => Trust::Checked,
             (true, true) => Trust::Unchecked,
@@ -81,24 +94,16 @@ impl Agents {
         let proxy = proxy
             .as_ref()
             .filter(|_| !self.no_proxy.covers(url.host(), url.port()));
-        self.ways[trust as usize][usize::from(proxy.is_some())]
-            .get_or_init(|| self.build(trust, proxy))
-    }
-
-    fn is_insecure(&self, url: &Url) -> bool {
-        let host = url.host();
-        let with_port = if host.contains(':') {
-            format!("[{host}]:{}", url.port())
-        } else {
-            format!("{host}:{}", url.port())
+        let identity = self.identified.iter().find(|(hosts, ..)| names(hosts, url));
+        let (identity, ways) = match identity {
+            Some((_, identity, ways)) => (Some(identity), ways),
+            None => (None, &self.ways),
         };
-        self.options.insecure_hosts.iter().any(|entry| {
-            let bare = entry.trim_matches(['[', ']']);
-            bare.eq_ignore_ascii_case(host) || entry.eq_ignore_ascii_case(&with_port)
-        })
+        ways[trust as usize][usize::from(proxy.is_some())]
+            .get_or_init(|| self.build(trust, proxy, identity))
     }
 
-    fn build(&self, trust: Trust, proxy: Option<&Proxy>) -> Agent {
+    fn build(&self, trust: Trust, proxy: Option<&Proxy>, identity: Option<&ClientCert>) -> Agent {
         let secure_proxy = proxy.is_some_and(|proxy| proxy.protocol() == ProxyProtocol::Https);
         let roots = if trust == Trust::Checked || secure_proxy {
             self.roots
@@ -109,29 +114,94 @@ impl Agents {
         };
         let tls = TlsConfig::builder()
             .root_certs(roots)
+            .client_cert(identity.cloned())
             .disable_verification(trust == Trust::Unchecked)
             .build();
-        let timeouts = self.options.timeouts;
-        Agent::config_builder()
+        let config = configured(&self.options)
             .tls_config(tls)
-            .proxy(proxy.cloned())
-            .user_agent(&self.options.user_agent)
-            // The file itself is wanted, its length and its digest: nothing is to be unpacked on
-            // the way.
-            .accept_encoding("identity")
-            .http_status_as_error(false)
-            // As many as the transfers that a caller has under way at once.
-            .max_idle_connections(32)
-            .max_idle_connections_per_host(8)
-            // Redirects are followed by `Client`: each may need another way.
-            .max_redirects(0)
-            .timeout_resolve(Some(timeouts.connect))
-            .timeout_connect(Some(timeouts.connect))
-            .timeout_per_read(Some(timeouts.stall))
-            .timeout_per_write(Some(timeouts.stall))
-            .build()
-            .new_agent()
+            .proxy(proxy.cloned());
+        config.build().new_agent()
     }
+}
+
+/// What all agents have in common.
+fn configured(options: &ClientOptions) -> ConfigBuilder<AgentScope> {
+    let timeouts = options.timeouts;
+    Agent::config_builder()
+        .user_agent(&options.user_agent)
+        // The file itself is wanted, its length and its digest: nothing is to be unpacked on the
+        // way.
+        .accept_encoding("identity")
+        .http_status_as_error(false)
+        // As many as the transfers that a caller has under way at once.
+        .max_idle_connections(32)
+        .max_idle_connections_per_host(8)
+        // Redirects are followed by `Client`: each may need another way.
+        .max_redirects(0)
+        .timeout_resolve(Some(timeouts.connect))
+        .timeout_connect(Some(timeouts.connect))
+        .timeout_per_read(Some(timeouts.stall))
+        .timeout_per_write(Some(timeouts.stall))
+}
+
+#[cfg(unix)]
+fn socket_agent(options: &ClientOptions) -> Result<Option<Agent>, ClientError> {
+    use crate::socket::{NoResolver, SocketConnector};
+    let Some(path) = options.socket.clone() else {
+        return Ok(None);
+    };
+    let config = configured(options).proxy(None).build();
+    Ok(Some(Agent::with_parts(
+        config,
+        SocketConnector { path },
+        NoResolver,
+    )))
+}
+
+#[cfg(not(unix))]
+fn socket_agent(options: &ClientOptions) -> Result<Option<Agent>, ClientError> {
+    match options.socket.clone() {
+        Some(path) => Err(ClientError::NoSockets { path }),
+        None => Ok(None),
+    }
+}
+
+/// Whether one of `hosts` (`host` or `host:port`) is the URL's.
+fn names(hosts: &[String], url: &Url) -> bool {
+    let host = url.host();
+    let with_port = if host.contains(':') {
+        format!("[{host}]:{}", url.port())
+    } else {
+        format!("{host}:{}", url.port())
+    };
+    hosts.iter().any(|entry| {
+        let bare = entry.trim_matches(['[', ']']);
+        bare.eq_ignore_ascii_case(host) || entry.eq_ignore_ascii_case(&with_port)
+    })
+}
+
+fn parse_identities(
+    identities: &[Identity],
+) -> Result<Vec<(Vec<String>, ClientCert, Ways)>, ClientError> {
+    let parse = |identity: &Identity| {
+        let bad = |source| ClientError::BadIdentity {
+            hosts: identity.hosts.join(", "),
+            source,
+        };
+        let mut chain = Vec::new();
+        for item in parse_pem(&identity.certificates) {
+            if let PemItem::Certificate(certificate) = item.map_err(|error| bad(error.into()))? {
+                chain.push(certificate);
+            }
+        }
+        if chain.is_empty() {
+            return Err(bad("it holds no PEM certificate".into()));
+        }
+        let key = PrivateKey::from_pem(&identity.key).map_err(|error| bad(error.into()))?;
+        let identified = ClientCert::new_with_certs(&chain, key);
+        Ok((identity.hosts.clone(), identified, Ways::default()))
+    };
+    identities.iter().map(parse).collect()
 }
 
 fn parse_proxy(text: Option<&str>) -> Result<Option<Proxy>, ClientError> {

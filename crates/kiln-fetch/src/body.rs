@@ -20,6 +20,12 @@ pub enum RequestBody<'a> {
         /// How many there are.
         length: u64,
     },
+    /// Bytes that are read while they are sent, to the reader's end, in the chunked transfer coding (RFC 9112 section
+    /// 7.1). A request with such a body is made only once.
+    Chunked {
+        /// Where the bytes come from.
+        reader: &'a mut dyn Read,
+    },
 }
 
 impl fmt::Debug for RequestBody<'_> {
@@ -28,26 +34,28 @@ impl fmt::Debug for RequestBody<'_> {
             Self::Empty => f.write_str("Empty"),
             Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
             Self::Stream { length, .. } => write!(f, "Stream({length})"),
+            Self::Chunked { .. } => f.write_str("Chunked"),
         }
     }
 }
 
 impl RequestBody<'_> {
     pub(crate) fn can_repeat(&self) -> bool {
-        !matches!(self, Self::Stream { .. })
+        !matches!(self, Self::Stream { .. } | Self::Chunked { .. })
     }
 }
 
-/// Hands out exactly the announced number of bytes, and keeps the caller's error, which would
+/// Hands out exactly the announced number of bytes, if one was, and keeps the caller's error, which would
 /// otherwise come back disguised as the connection's.
 pub(crate) struct Outgoing<'a> {
     reader: &'a mut dyn Read,
-    left: u64,
+    /// What is left to send; `None` for all there is.
+    left: Option<u64>,
     pub(crate) failure: Option<io::Error>,
 }
 
 impl<'a> Outgoing<'a> {
-    pub(crate) fn new(reader: &'a mut dyn Read, length: u64) -> Self {
+    pub(crate) fn new(reader: &'a mut dyn Read, length: Option<u64>) -> Self {
         Self {
             reader,
             left: length,
@@ -56,7 +64,10 @@ impl<'a> Outgoing<'a> {
     }
 
     fn read_exactly(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left)
+        let Some(left) = self.left else {
+            return self.reader.read(buffer);
+        };
+        let most = usize::try_from(left)
             .unwrap_or(usize::MAX)
             .min(buffer.len());
         if most == 0 {
@@ -64,13 +75,10 @@ impl<'a> Outgoing<'a> {
         }
         let count = self.reader.read(&mut buffer[..most])?;
         if count == 0 {
-            let message = format!(
-                "the data ends {} bytes before its announced length",
-                self.left
-            );
+            let message = format!("the data ends {left} bytes before its announced length");
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
         }
-        self.left -= count as u64;
+        self.left = Some(left - count as u64);
         Ok(count)
     }
 }

@@ -229,12 +229,19 @@ impl Client {
             RequestBody::Empty => agent.run(request.body(&b""[..]).map_err(bad)?),
             RequestBody::Bytes(bytes) => agent.run(request.body(*bytes).map_err(bad)?),
             RequestBody::Stream { reader, length } => {
-                let mut outgoing = Outgoing::new(*reader, *length);
-                let request = request
-                    .header(http::header::CONTENT_LENGTH, *length)
-                    .body(ureq::SendBody::from_reader(&mut outgoing))
-                    .map_err(bad)?;
-                let result = agent.run(request);
+                let request = request.header(http::header::CONTENT_LENGTH, *length);
+                let mut outgoing = Outgoing::new(*reader, Some(*length));
+                let body = ureq::SendBody::from_reader(&mut outgoing);
+                let result = agent.run(request.body(body).map_err(bad)?);
+                if let Some(source) = outgoing.failure {
+                    return Err(FetchError::RequestBody { url: shown, source });
+                }
+                result
+            }
+            RequestBody::Chunked { reader } => {
+                let mut outgoing = Outgoing::new(*reader, None);
+                let body = ureq::SendBody::from_reader(&mut outgoing);
+                let result = agent.run(request.body(body).map_err(bad)?);
                 if let Some(source) = outgoing.failure {
                     return Err(FetchError::RequestBody { url: shown, source });
                 }
@@ -280,6 +287,9 @@ fn build(
         if at_home || !is_credential(name) {
             add(name, value)?;
         }
+    }
+    for (name, value) in request.private_headers.iter().filter(|_| at_home) {
+        add(name, value)?;
     }
     let own = request
         .headers

@@ -34,6 +34,21 @@ pub enum ClientError {
         /// Counted from one, in the order of `ca_certificates`.
         entry: usize,
     },
+    /// A certificate of ours, or its key, cannot be read.
+    #[error("the client certificate for {hosts} cannot be used")]
+    BadIdentity {
+        /// The hosts that it is for.
+        hosts: String,
+        /// What is wrong with it.
+        #[source]
+        source: Cause,
+    },
+    /// This system has no UNIX sockets.
+    #[error("the socket {} cannot be used: this system has no UNIX sockets", path.display())]
+    NoSockets {
+        /// The socket.
+        path: std::path::PathBuf,
+    },
     /// The user agent cannot stand in a header.
     #[error("`{user_agent}` cannot be sent as a User-Agent header")]
     BadUserAgent {
@@ -234,7 +249,10 @@ impl FetchError {
         use io::ErrorKind as K;
         let source = error.to_string();
         match error.kind() {
-            K::ConnectionRefused
+            // A socket of this machine that is not there, or not ours to use.
+            K::NotFound
+            | K::PermissionDenied
+            | K::ConnectionRefused
             | K::HostUnreachable
             | K::NetworkUnreachable
             | K::AddrNotAvailable

@@ -47,6 +47,8 @@ mod redirect;
 mod request;
 mod retry;
 mod sink;
+#[cfg(unix)]
+mod socket;
 mod url;
 
 pub use body::{RequestBody, ResponseBody};
@@ -56,7 +58,7 @@ pub use digest::{Expected, ExpectedError};
 pub use download::{DownloadOptions, Downloaded, Progress};
 pub use error::{ClientError, DownloadError, FetchError};
 pub use headers::Headers;
-pub use options::{ClientOptions, Proxies, Retries, Timeouts};
+pub use options::{ClientOptions, Identity, Proxies, Retries, Timeouts};
 pub use range::ContentRange;
 pub use redact::redact;
 pub use request::{ByteRange, Method, Request, Response};

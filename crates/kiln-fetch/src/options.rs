@@ -1,5 +1,7 @@
 //! What a [`Client`](crate::Client) is made from.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -14,6 +16,11 @@ pub struct ClientOptions {
     pub ca_certificates: Vec<Vec<u8>>,
     /// Hosts (`host` or `host:port`) whose certificates are not checked.
     pub insecure_hosts: Vec<String>,
+    /// Certificates with which we prove who we are, each to its hosts.
+    pub identities: Vec<Identity>,
+    /// The UNIX socket over which all requests go, whatever host their URLs name; `http:` only, and without proxies.
+    /// Systems without such sockets refuse it.
+    pub socket: Option<PathBuf>,
     /// Value of the `User-Agent` header.
     pub user_agent: String,
     /// How long the steps of a transfer may take.
@@ -33,12 +40,32 @@ impl Default for ClientOptions {
             proxies: Proxies::default(),
             ca_certificates: Vec::new(),
             insecure_hosts: Vec::new(),
+            identities: Vec::new(),
+            socket: None,
             user_agent: concat!("kiln/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeouts: Timeouts::default(),
             retries: Retries::default(),
             max_redirects: 10,
             cancelled: Arc::default(),
         }
+    }
+}
+
+/// A certificate with which a client proves who it is (TLS client authentication).
+#[derive(Clone)]
+pub struct Identity {
+    /// The hosts (`host` or `host:port`) that get to see it.
+    pub hosts: Vec<String>,
+    /// The certificate and those that lead to its authority, in PEM form.
+    pub certificates: Vec<u8>,
+    /// Its private key, in PEM form and not encrypted. May be the same text as `certificates`.
+    pub key: Vec<u8>,
+}
+
+/// Without the key.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.hosts.join(", "))
     }
 }
 

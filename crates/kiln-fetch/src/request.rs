@@ -54,6 +54,8 @@ pub struct Request {
     pub url: String,
     /// Further headers.
     pub headers: Vec<(String, String)>,
+    /// Further headers that go to the URL's own scheme, host and port only, like credentials.
+    pub private_headers: Vec<(String, String)>,
     /// An entity tag as the server gave it: answer 304 if the content still has it.
     pub if_none_match: Option<String>,
     /// An HTTP-date as the server gave it in `Last-Modified`: answer 304 if nothing changed since.

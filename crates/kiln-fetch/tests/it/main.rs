@@ -7,6 +7,8 @@ mod requests;
 mod resume;
 mod retries;
 mod server;
+#[cfg(unix)]
+mod socket;
 mod tls;
 
 use std::time::Duration;

@@ -7,9 +7,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use kiln_fetch::{Client, ClientOptions, FetchError, Proxies, Request};
+use kiln_fetch::{Client, ClientOptions, FetchError, Identity, Proxies, Request};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::proxy::start_proxy;
@@ -19,6 +20,10 @@ use crate::server::{Reply, Server};
 const AUTHORITY: &[u8] = include_bytes!("keys/authority.pem");
 const CERTIFICATE: &[u8] = include_bytes!("keys/server.pem");
 const KEY: &[u8] = include_bytes!("keys/server.key");
+
+/// A certificate that signed itself, for clients only.
+const CLIENT_CERTIFICATE: &[u8] = include_bytes!("keys/client.pem");
+const CLIENT_KEY: &[u8] = include_bytes!("keys/client.key");
 
 fn server() -> Server {
     let certificate = CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate");
@@ -157,4 +162,75 @@ fn a_plain_server_behind_https_is_recognized() {
         "{:?}",
         error.hint()
     );
+}
+
+/// A server that talks to the bearer of the client certificate only.
+fn choosy_server() -> Server {
+    let certificate = CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(KEY).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut known = rustls::RootCertStore::empty();
+    known
+        .add(CertificateDer::from_pem_slice(CLIENT_CERTIFICATE).expect("a certificate"))
+        .expect("a good certificate");
+    let verifier = WebPkiClientVerifier::builder_with_provider(known.into(), provider.clone())
+        .build()
+        .expect("a verifier");
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider knows the default versions")
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![certificate], key)
+        .expect("key and certificate belong together");
+    let config = Arc::new(config);
+    let wrap = move |stream| {
+        let connection = ServerConnection::new(config.clone()).expect("a good configuration");
+        Some(StreamOwned::new(connection, stream))
+    };
+    Server::start_with("https", wrap, |_| Reply::ok("secret"))
+}
+
+fn with_identity(hosts: &[String]) -> ClientOptions {
+    ClientOptions {
+        ca_certificates: vec![AUTHORITY.to_vec()],
+        identities: vec![Identity {
+            hosts: hosts.to_vec(),
+            certificates: CLIENT_CERTIFICATE.to_vec(),
+            key: CLIENT_KEY.to_vec(),
+        }],
+        ..quick()
+    }
+}
+
+#[test]
+fn a_client_certificate_is_shown_to_its_host_only() {
+    let server = choosy_server();
+    let get = |host: String| client(with_identity(&[host])).get(&Request::new(server.url("/")));
+    let response = get(server.address().to_string()).expect("an answer");
+    assert_eq!(
+        std::io::read_to_string(response.body).expect("a body"),
+        "secret"
+    );
+    get("other.example".to_owned()).expect_err("nobody is known");
+}
+
+#[test]
+fn a_client_certificate_that_cannot_be_read_is_named() {
+    for (certificates, key) in [
+        (&b"text"[..], CLIENT_KEY),
+        (CLIENT_CERTIFICATE, b"text"),
+        (CLIENT_CERTIFICATE, CLIENT_CERTIFICATE),
+    ] {
+        let identity = Identity {
+            hosts: vec!["a.example".to_owned()],
+            certificates: certificates.to_vec(),
+            key: key.to_vec(),
+        };
+        let error = Client::new(ClientOptions {
+            identities: vec![identity],
+            ..quick()
+        })
+        .expect_err("no identity");
+        assert!(error.to_string().contains("a.example"), "{error}");
+    }
 }
