@@ -15,3 +15,6 @@ mod conforming;
 mod content;
 mod database;
 mod running;
+mod serving;
+mod serving_tls;
+mod slow_clients;

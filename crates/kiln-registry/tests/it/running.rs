@@ -1,23 +1,26 @@
 //! A server on a free loopback port, on a runtime of its own, with its state in a folder that goes
 //! with it.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use kiln_registry::config::Config;
 use kiln_registry::{Log, Server, ServerHandle};
 use kiln_testkit::TempDir;
 
-use crate::conformance::client::Target;
+use crate::conformance::client::{Request, Target};
+
+/// Much longer than anything takes, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server that runs until it is dropped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) handle: ServerHandle,
-    /// Removed with the server.
-    _folder: TempDir,
+    folder: Option<TempDir>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -29,7 +32,11 @@ impl Running {
 
     /// The same, with a log.
     pub(crate) fn start(toml: &str, log: Log) -> Self {
-        let folder = TempDir::new();
+        Self::start_in(TempDir::new(), toml, log)
+    }
+
+    /// The same, with the state that another server left.
+    pub(crate) fn start_in(folder: TempDir, toml: &str, log: Log) -> Self {
         let text = format!("listen = ['127.0.0.1:0']\nopen = true\n{toml}");
         let config = Config::parse(&text, Path::new("test.toml")).unwrap();
         let data = folder.path().to_owned();
@@ -51,8 +58,49 @@ impl Running {
         Self {
             address,
             handle,
-            _folder: folder,
+            folder: Some(folder),
             thread: Some(thread),
+        }
+    }
+
+    /// Waits until the server has ended; its state.
+    pub(crate) fn ended(mut self) -> TempDir {
+        self.join();
+        self.folder.take().unwrap()
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A test that failed already must not panic again.
+            let _ = thread.join();
+        }
+    }
+
+    /// A connection of one's own.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// What `/metrics` says of a series.
+    pub(crate) fn metric(&self, series: &str) -> f64 {
+        let page = self
+            .target()
+            .send(&Request::new("GET", "/metrics"))
+            .unwrap();
+        let page = String::from_utf8(page.body).unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix(series));
+        line.map_or(0.0, |value| value.trim().parse().unwrap())
+    }
+
+    /// Waits until a series has a value. What is waited for is certain to come; the limit only ends a
+    /// test that hangs.
+    pub(crate) fn wait_for(&self, series: &str, value: f64) {
+        let start = Instant::now();
+        while self.metric(series) != value {
+            assert!(start.elapsed() < PATIENCE, "{series} never is {value}");
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -68,9 +116,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.handle.stop();
-        if let Some(thread) = self.thread.take() {
-            // A test that failed already must not panic again.
-            let _ = thread.join();
-        }
+        self.join();
     }
 }
