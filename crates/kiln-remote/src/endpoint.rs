@@ -10,21 +10,11 @@ use kiln_fetch::{ByteRange, Client, FetchError, Method, Request, RequestBody, Re
 use crate::answer::{Question, warnings};
 use crate::auth::{Authenticator, Errand, Proof, Scope};
 use crate::error::RemoteError;
+use crate::hosts::Capabilities;
 use crate::options::Warning;
 
 /// How long a mirror that failed is left alone.
 const REST: Duration = Duration::from_secs(60);
-
-/// What an endpoint may be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Capabilities {
-    /// Manifests and blobs by digest.
-    pub(crate) pull: bool,
-    /// Tags: whoever answers decides which image is meant.
-    pub(crate) resolve: bool,
-    /// Uploads and removals.
-    pub(crate) push: bool,
-}
 
 /// Whether the host speaks TLS.
 #[derive(Debug)]
@@ -40,13 +30,15 @@ pub(crate) enum Scheme {
 
 /// One host.
 pub(crate) struct Endpoint {
-    /// As `kiln login` takes it, with the port where there is one.
+    /// Where it is reached, with the port where there is one.
     pub(crate) host: String,
+    /// As `kiln login` takes it: `docker.io` of `registry-1.docker.io`.
+    pub(crate) login: String,
     pub(crate) scheme: Scheme,
     /// Between the host and what the protocol says: `/v2`, or another path that a mirror lives under.
     pub(crate) path: String,
     pub(crate) client: Arc<Client>,
-    /// Sent with each request.
+    /// Sent with each request to this host.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) capabilities: Capabilities,
     /// The registry that a mirror is asked to answer for (distribution specification, main branch, "Registry Proxying").
@@ -138,7 +130,7 @@ impl Endpoint {
     pub(crate) fn question<'a>(&'a self, what: &'a str) -> Question<'a> {
         Question {
             what,
-            host: &self.host,
+            host: &self.login,
             user: None,
         }
     }
@@ -211,7 +203,7 @@ impl Endpoint {
         }
         // The first refusal names the way, the second one may mean that a kept token is not good any more.
         for attempt in 0.. {
-            let mut response = self.exchange(call, &url, &proof)?;
+            let mut response = self.exchange(call, &url, ours, &proof)?;
             let answered_here =
                 Url::parse(&response.url).is_ok_and(|answered| answered.same_origin(&home));
             if response.status != 401 {
@@ -260,7 +252,13 @@ impl Endpoint {
         }
     }
 
-    fn exchange(&self, call: &Call<'_>, url: &Url, proof: &Proof) -> Result<Response, RemoteError> {
+    fn exchange(
+        &self,
+        call: &Call<'_>,
+        url: &Url,
+        ours: bool,
+        proof: &Proof,
+    ) -> Result<Response, RemoteError> {
         if self.client.options().cancelled.load(Ordering::Relaxed) {
             return Err(RemoteError::Cancelled);
         }
@@ -268,7 +266,10 @@ impl Endpoint {
         request.range = call.range;
         // POST only opens upload sessions: one too many is harmless, the registry drops it.
         request.repeatable = call.method == Method::Post;
-        request.headers = self.headers.iter().chain(&call.headers).cloned().collect();
+        request.headers.clone_from(&call.headers);
+        if ours {
+            request.private_headers.clone_from(&self.headers);
+        }
         if let Some(header) = &proof.header {
             request = request.header("authorization", header);
         }

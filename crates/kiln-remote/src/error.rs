@@ -46,14 +46,14 @@ pub enum RemoteError {
         host: String,
         /// What is wrong with them.
         #[source]
-        source: ClientError,
+        source: Box<ClientError>,
     },
     /// The settings of registries cannot be read.
     #[error(transparent)]
-    Hosts(#[from] HostsError),
+    Hosts(Box<HostsError>),
     /// Credentials could not be had.
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
+    Credentials(Box<CredentialsError>),
     /// There is no such thing on the registry.
     #[error("{what} is not there{reason}")]
     NotFound {
@@ -255,6 +255,18 @@ impl RemoteError {
             Self::Credentials(error) => error.hint(),
             _ => None,
         }
+    }
+}
+
+impl From<HostsError> for RemoteError {
+    fn from(error: HostsError) -> Self {
+        Self::Hosts(Box::new(error))
+    }
+}
+
+impl From<CredentialsError> for RemoteError {
+    fn from(error: CredentialsError) -> Self {
+        Self::Credentials(Box::new(error))
     }
 }
 

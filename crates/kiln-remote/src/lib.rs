@@ -40,7 +40,7 @@ pub mod transfer;
 pub use blob::{BlobReader, BlobSource, UploadOptions, Uploaded};
 pub use credentials::{Credential, Credentials};
 pub use error::{Reason, RemoteError};
-pub use hosts::Hosts;
+pub use hosts::{Hosts, HostsError, Mirror};
 pub use listing::Names;
 pub use options::{OnWarning, RemoteOptions, Warning};
 pub use remote::Remote;

@@ -2,16 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use kiln_fetch::{Client, Method};
+use kiln_fetch::{Client, ClientOptions, Identity, Method};
 use kiln_oci::Reference;
 
 use crate::auth::realm::is_loopback;
 use crate::auth::{Authenticator, Scope};
-use crate::endpoint::{Call, Capabilities, Endpoint, Scheme};
+use crate::endpoint::{Call, Endpoint, Scheme};
 use crate::error::RemoteError;
+use crate::hosts::{Capabilities, HostSpec};
 use crate::options::{RemoteOptions, Warning};
 use crate::repository::Repository;
 
@@ -20,6 +21,9 @@ const MAX_WARNINGS: usize = 1000;
 
 /// Where `docker.io` is really served.
 const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
+
+/// The longest wait for a connection to a mirror.
+const MIRROR_CONNECT: Duration = Duration::from_secs(10);
 
 /// Access to registries. Cheap to clone; clones share connections, tokens and what was learnt of each host.
 #[derive(Clone)]
@@ -50,7 +54,7 @@ impl Remote {
     pub fn new(options: RemoteOptions) -> Result<Self, RemoteError> {
         let client = Client::new(options.client.clone()).map_err(|source| RemoteError::Client {
             host: "all registries".to_owned(),
-            source,
+            source: Box::new(source),
         })?;
         let seen = Mutex::new(HashSet::new());
         let callback = options.on_warning.clone();
@@ -121,44 +125,119 @@ impl Remote {
         if let Some(known) = registries.get(name) {
             return Ok(Arc::clone(known));
         }
+        let spec = self.inner.options.hosts.of(name)?;
+        let mirrors = spec
+            .mirrors
+            .into_iter()
+            .map(|mirror| self.mirror(name, mirror));
         let registry = Arc::new(Registry {
-            mirrors: vec![],
-            origin: self.origin(name),
+            mirrors: mirrors.collect::<Result<_, _>>()?,
+            origin: match spec.server {
+                Some(server) => self.server(name, server)?,
+                None => self.origin(name),
+            },
         });
         registries.insert(name.to_owned(), Arc::clone(&registry));
         Ok(registry)
     }
 
+    /// A registry that is reached in the usual way.
     fn origin(&self, name: &str) -> Endpoint {
         let host = if name == DOCKER_HUB.0 {
             DOCKER_HUB.1
         } else {
             name
         };
-        let options = &self.inner.options;
         let bare = without_port(host);
-        let plain = options
-            .hosts
-            .plain_http
+        let plain = &self.inner.options.hosts.plain_http;
+        let scheme = if plain
             .iter()
-            .any(|entry| entry == host || entry == bare);
-        let scheme = if plain {
+            .any(|entry| entry == name || entry == host || entry == bare)
+        {
             Scheme::Known { secure: false }
         } else if is_loopback(bare) {
-            Scheme::Loopback(std::sync::OnceLock::new())
+            Scheme::Loopback(OnceLock::new())
         } else {
             Scheme::Known { secure: true }
         };
+        self.endpoint(name, host, scheme, Arc::clone(&self.inner.client))
+    }
+
+    /// A registry that is reached as its settings say.
+    fn server(&self, name: &str, mut spec: HostSpec) -> Result<Endpoint, RemoteError> {
+        if spec.host == DOCKER_HUB.0 {
+            DOCKER_HUB.1.clone_into(&mut spec.host);
+        }
+        let scheme = Scheme::Known {
+            secure: spec.secure,
+        };
+        let client = self.client_for(&spec, self.inner.options.client.clone())?;
+        let endpoint = self.endpoint(name, &spec.host, scheme, client);
+        Ok(Endpoint {
+            path: spec.path,
+            headers: spec.headers,
+            ..endpoint
+        })
+    }
+
+    /// A mirror of the registry `name`.
+    fn mirror(&self, name: &str, spec: HostSpec) -> Result<Endpoint, RemoteError> {
+        let mut options = self.inner.options.client.clone();
+        // Others can be asked, so it is not worth waiting for one that is down.
+        options.retries.max = options.retries.max.min(1);
+        options.timeouts.connect = options.timeouts.connect.min(MIRROR_CONNECT);
+        let client = self.client_for(&spec, options)?;
+        let scheme = Scheme::Known {
+            secure: spec.secure,
+        };
+        let endpoint = self.endpoint(&spec.host, &spec.host, scheme, client);
+        Ok(Endpoint {
+            path: spec.path,
+            headers: spec.headers,
+            capabilities: spec.capabilities,
+            namespace: Some(name.to_owned()),
+            ..endpoint
+        })
+    }
+
+    fn client_for(
+        &self,
+        spec: &HostSpec,
+        mut options: ClientOptions,
+    ) -> Result<Arc<Client>, RemoteError> {
+        options
+            .ca_certificates
+            .extend(spec.authorities.iter().cloned());
+        options
+            .identities
+            .extend(spec.identities.iter().map(|(certificates, key)| Identity {
+                hosts: vec![spec.host.clone()],
+                certificates: certificates.clone(),
+                key: key.clone(),
+            }));
+        if spec.skip_verify {
+            options.insecure_hosts.push(spec.host.clone());
+        }
+        let client = Client::new(options).map_err(|source| RemoteError::Client {
+            host: spec.host.clone(),
+            source: Box::new(source),
+        })?;
+        Ok(Arc::new(client))
+    }
+
+    /// An endpoint that can do everything. `name` is what its credentials are kept under.
+    fn endpoint(&self, name: &str, host: &str, scheme: Scheme, client: Arc<Client>) -> Endpoint {
+        let options = &self.inner.options;
         Endpoint {
             host: host.to_owned(),
+            login: name.to_owned(),
             scheme,
             path: "/v2".to_owned(),
-            client: Arc::clone(&self.inner.client),
+            client,
             headers: vec![],
             capabilities: Capabilities {
                 pull: true,
                 resolve: true,
-                push: true,
             },
             namespace: None,
             authenticator: Authenticator::new(

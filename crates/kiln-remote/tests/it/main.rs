@@ -2,6 +2,7 @@
 
 mod auth;
 mod credentials;
+mod hosts;
 mod listing;
 mod pull;
 mod push;
