@@ -12,7 +12,7 @@ use std::time::Duration;
 use kiln_fetch::base64;
 use serde::Deserialize;
 
-use super::helper::{Helper, Login};
+use super::program::{Helper, Login};
 use super::{Credential, Credentials, CredentialsError};
 
 /// The key under which docker has kept the credentials of its hub since before there were other registries.

@@ -10,7 +10,7 @@ use kiln_fetch::base64;
 use serde_json::{Map, Value, json};
 
 use super::config::{ConfigFiles, host_of, read, read_bytes, server_of};
-use super::helper::Login;
+use super::program::Login;
 use super::{Credential, CredentialsError};
 
 /// Where a login is kept.

@@ -4,8 +4,8 @@
 //! docker and podman with their helper programs ([`ConfigFiles`]).
 
 mod config;
-mod helper;
 mod login;
+mod program;
 
 use std::fmt;
 use std::io;
