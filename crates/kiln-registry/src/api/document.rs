@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use utoipa::OpenApi as _;
 
 use super::{
-    Need, Problem, audit, endpoints, me, members, projects, repositories, robots, rules, users,
+    Need, Problem, audit, endpoints, maintenance, me, members, projects, repositories, robots,
+    rules, users,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -68,6 +69,11 @@ use super::{
         rules::create,
         rules::preview,
         rules::delete,
+        maintenance::show_collection,
+        maintenance::collect,
+        maintenance::preview_collection,
+        maintenance::show_scrub,
+        maintenance::begin_scrub,
         audit::list_all,
         audit::list,
     ),

@@ -2,7 +2,10 @@
 
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
-use super::{ApiState, audit, document, me, members, projects, repositories, robots, rules, users};
+use super::{
+    ApiState, audit, document, maintenance, me, members, projects, repositories, robots, rules,
+    users,
+};
 use crate::access::Action;
 
 /// What a caller needs for an endpoint.
@@ -121,6 +124,12 @@ pub fn endpoints() -> &'static [Endpoint] {
         post "/api/v1/projects/{project}/immutable-tags" Project(ChangeRules) => rules::create;
         post "/api/v1/projects/{project}/immutable-tags/preview" Project(ViewRules) => rules::preview;
         delete "/api/v1/projects/{project}/immutable-tags/{rule}" Project(ChangeRules) => rules::delete;
+
+        get "/api/v1/collection" Administrator => maintenance::show_collection;
+        post "/api/v1/collection" Administrator => maintenance::collect;
+        get "/api/v1/collection/preview" Administrator => maintenance::preview_collection;
+        get "/api/v1/scrub" Administrator => maintenance::show_scrub;
+        post "/api/v1/scrub" Administrator => maintenance::begin_scrub;
 
         get "/api/v1/audit" Administrator => audit::list_all;
         get "/api/v1/projects/{project}/audit" Project(ViewAudit) => audit::list;

@@ -69,6 +69,10 @@ impl Failure {
             .hint("send a name and password (Basic) or one of your tokens (Bearer)")
     }
 
+    pub(crate) fn in_use(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "in-use", message)
+    }
+
     pub(crate) fn full() -> Self {
         Self::new(
             StatusCode::INSUFFICIENT_STORAGE,
@@ -125,13 +129,14 @@ impl From<AccessError> for Failure {
                 .hint("users and robot accounts share their names"),
             AccessError::Unknown { .. } => Self::unknown(message),
             AccessError::LastAdministrator { .. } => {
-                Self::new(StatusCode::CONFLICT, "in-use", message)
-                    .hint("make another user an administrator first")
+                Self::in_use(message).hint("make another user an administrator first")
             }
-            AccessError::NotEmpty { .. } => Self::new(StatusCode::CONFLICT, "in-use", message)
-                .hint("delete its repositories first"),
-            AccessError::TooManyTokens { .. } => Self::new(StatusCode::CONFLICT, "in-use", message)
-                .hint("end those that nobody uses"),
+            AccessError::NotEmpty { .. } => {
+                Self::in_use(message).hint("delete its repositories first")
+            }
+            AccessError::TooManyTokens { .. } => {
+                Self::in_use(message).hint("end those that nobody uses")
+            }
             AccessError::WrongPassword => Self::denied(message),
             AccessError::Open => Self::new(StatusCode::CONFLICT, "unsupported", message)
                 .hint("start it without --open to have users, projects and rights"),

@@ -11,6 +11,8 @@ mod document;
 mod endpoint;
 mod failure;
 mod guard;
+mod job;
+mod maintenance;
 mod me;
 mod members;
 mod payload;
@@ -21,6 +23,7 @@ mod rules;
 mod users;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -37,13 +40,24 @@ pub use failure::Problem;
 /// Most bytes of a request's body. The largest thing to say is a robot with sixteen scopes.
 const BODY_MOST: usize = 64 * 1024;
 
-/// What the handlers work on.
+/// What the handlers work on. Clones share it.
 #[derive(Debug, Clone)]
 pub struct ApiState {
-    /// Accounts and rights.
-    pub access: Access,
-    /// Repositories and what is in them.
-    pub content: Content,
+    access: Access,
+    content: Content,
+    jobs: Arc<maintenance::Jobs>,
+}
+
+impl ApiState {
+    /// Over these accounts, and over this content.
+    #[must_use]
+    pub fn new(access: Access, content: Content) -> Self {
+        Self {
+            access,
+            content,
+            jobs: Arc::default(),
+        }
+    }
 }
 
 /// The other end of the connection, or whom a trusted proxy names. The server puts it into the

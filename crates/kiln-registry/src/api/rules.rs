@@ -137,7 +137,7 @@ pub(super) async fn create(
     let new = new_rule(project.clone(), wanted, &caller)?;
     if state.content.tag_rules(&project).await?.len() >= RULES_MOST {
         let message = format!("a project has at most {RULES_MOST} rules");
-        return Err(Failure::new(StatusCode::CONFLICT, "in-use", message));
+        return Err(Failure::in_use(message));
     }
     let made = state.content.add_tag_rule(new).await?;
     let shown = made.to_string();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Log, Server, ServerError};
 use crate::access::{Access, AccessError, AccessOptions, FirstAdministrator};
+use crate::api::{ApiState, router};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::{Content, ContentOptions};
@@ -61,7 +62,7 @@ impl Server {
             false => Access::start(database.clone(), access_options(&config, &clock)).await?,
         };
         let content = Content::new(database, storage, clock, content_options(&config));
-        let api = axum::Router::new();
+        let api = router(ApiState::new(access.clone(), content.clone()));
         let server = Self::bind(config, data, content, access, api, log).await?;
         Ok((server, administrator))
     }

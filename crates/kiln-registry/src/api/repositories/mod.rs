@@ -354,9 +354,7 @@ impl From<DeleteError> for Failure {
         let message = error.to_string();
         match error {
             DeleteError::Unknown { .. } => Self::unknown(message),
-            DeleteError::Needed { .. } | DeleteError::TagImmutable { .. } => {
-                Self::new(StatusCode::CONFLICT, "in-use", message)
-            }
+            DeleteError::Needed { .. } | DeleteError::TagImmutable { .. } => Self::in_use(message),
             DeleteError::Failed(error) => error.into(),
         }
     }
@@ -367,7 +365,7 @@ impl From<TagError> for Failure {
         let message = error.to_string();
         match error {
             TagError::UnknownChange { .. } | TagError::Gone { .. } => Self::unknown(message),
-            TagError::TagImmutable { .. } => Self::new(StatusCode::CONFLICT, "in-use", message),
+            TagError::TagImmutable { .. } => Self::in_use(message),
             TagError::Failed(error) => error.into(),
         }
     }

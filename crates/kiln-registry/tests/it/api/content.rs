@@ -143,3 +143,40 @@ async fn rules_keep_tags_and_are_tried_first() {
             .fails(400, "invalid");
     }
 }
+
+#[tokio::test]
+async fn collection_and_scrub_are_begun_and_looked_at() {
+    let world = World::new().await;
+    world.project("team", false).await;
+    world.image("team/app", "v1", "one").await;
+    let ended = async |path: &str| loop {
+        let job = world.get(path, &admin()).await.ok();
+        if job["running"] == false {
+            return job;
+        }
+        tokio::task::yield_now().await;
+    };
+    let preview = world.get("/api/v1/collection/preview", &admin()).await.ok();
+    assert_eq!(preview["blobs"], 0);
+    let begun = world
+        .call("POST", "/api/v1/collection", Some(&admin()), None)
+        .await;
+    assert_eq!(begun.status, 202);
+    let job = ended("/api/v1/collection").await;
+    assert_eq!(
+        (&job["result"]["blobs"], &job["error"]),
+        (&json!(0), &json!(null))
+    );
+
+    let refused = world
+        .post("/api/v1/scrub", &admin(), json!({ "bytes_per_second": 0 }))
+        .await;
+    refused.fails(400, "invalid");
+    let begun = world.post("/api/v1/scrub", &admin(), json!({})).await;
+    assert_eq!(begun.status, 202);
+    let job = ended("/api/v1/scrub").await;
+    assert_eq!(
+        (&job["result"]["blobs"], &job["result"]["wrong"]),
+        (&json!(1), &json!(0))
+    );
+}

@@ -191,6 +191,11 @@ const TABLE: &[(&str, &str, &str)] = &[
         MAINTAINERS,
         "",
     ),
+    ("get /api/v1/collection", SYSTEM, ""),
+    ("post /api/v1/collection", SYSTEM, ""),
+    ("get /api/v1/collection/preview", SYSTEM, ""),
+    ("get /api/v1/scrub", SYSTEM, ""),
+    ("post /api/v1/scrub", SYSTEM, "{}"),
     ("get /api/v1/audit", SYSTEM, ""),
     (
         "get /api/v1/projects/{project}/audit",

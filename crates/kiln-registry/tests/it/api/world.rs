@@ -95,10 +95,7 @@ impl World {
         );
         let (access, _) = Access::start(database.clone(), options).await.unwrap();
         Self {
-            router: router(ApiState {
-                access: access.clone(),
-                content: content.clone(),
-            }),
+            router: router(ApiState::new(access.clone(), content.clone())),
             clock,
             database,
             content,
