@@ -246,7 +246,7 @@ impl Content {
         let ended = match self.receive(&mut arrived, &mut body, stage).await {
             Ok(ended) => ended,
             Err(error) => {
-                self.discard(id).await;
+                self.discard_received(id, &arrived).await;
                 return Err(error);
             }
         };
@@ -304,6 +304,16 @@ impl Content {
     /// Gives an upload up. What cannot be written down now, collection finds later.
     async fn discard(&self, id: &UploadId) {
         let _ = self.remove_upload(id, None).await;
+    }
+
+    /// The same for an upload that no commit was tried for. Its object goes first: where the disk is
+    /// full, nothing can be written down before there is room again.
+    async fn discard_received(&self, id: &UploadId, arrived: &Arrived) {
+        if let ArrivedPlace::Object { key, .. } = &arrived.place {
+            // What cannot be removed now, collection finds later.
+            let _ = self.storage().remove(key).await;
+        }
+        self.discard(id).await;
     }
 
     async fn remove_upload(
@@ -424,15 +434,19 @@ impl Content {
         let fresh = Arrived::nothing(arrived.hash.clone());
         // Small content needs no session: it goes into the database with its row.
         let stage = |key| self.insert_upload(repository, &id, who, &fresh, Some(key));
-        let result = match self.receive(&mut arrived, &mut body, stage).await {
-            Ok(Ended::Complete) => self.settle(repository, arrived, digest, Some(&id)).await,
-            Ok(Ended::Broken(source)) => Err(UploadError::Body { source }),
-            Err(error) => Err(error),
+        let error = match self.receive(&mut arrived, &mut body, stage).await {
+            Ok(Ended::Complete) => {
+                let stored = self.settle(repository, arrived, digest, Some(&id)).await;
+                if stored.is_err() {
+                    self.discard(&id).await;
+                }
+                return stored;
+            }
+            Ok(Ended::Broken(source)) => UploadError::Body { source },
+            Err(error) => error,
         };
-        if result.is_err() {
-            self.discard(&id).await;
-        }
-        result
+        self.discard_received(&id, &arrived).await;
+        Err(error)
     }
 
     /// Verifies what arrived, waits until it is on disk, and lets the repository have it.

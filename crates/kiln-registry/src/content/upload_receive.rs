@@ -154,12 +154,16 @@ impl Content {
         let head = std::mem::take(head);
         let key = ObjectKey::unique();
         stage(key.clone()).await?;
-        let writer = self.storage().create(&key).await?;
-        let ((), written) = writer.write(vec![head.into()], (), |(), _| {}).await;
+        // Known from now on, so that it is removed if anything fails.
         arrived.place = ArrivedPlace::Object {
-            key,
-            writer: Some(written?),
+            key: key.clone(),
+            writer: None,
         };
+        let begun = self.storage().create(&key).await?;
+        let ((), written) = begun.write(vec![head.into()], (), |(), _| {}).await;
+        if let ArrivedPlace::Object { writer, .. } = &mut arrived.place {
+            *writer = Some(written?);
+        }
         Ok(())
     }
 

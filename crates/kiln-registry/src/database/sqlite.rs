@@ -32,7 +32,7 @@ pub(crate) fn open(path: &Path) -> Result<(Session, Readers), DatabaseError> {
 }
 
 fn open_within(path: &Path, patience: Duration) -> Result<(Session, Readers), DatabaseError> {
-    let lock = Arc::new(lock(path, patience)?);
+    let lock = Arc::new(Lock::take(path, patience)?);
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let mut session = Session {
         connection,
@@ -59,29 +59,43 @@ fn open_within(path: &Path, patience: Duration) -> Result<(Session, Readers), Da
     Ok((session, readers))
 }
 
-fn lock(path: &Path, patience: Duration) -> Result<File, DatabaseError> {
-    let mut name = OsString::from(path.as_os_str());
-    name.push("-lock");
-    let failed = |source: std::io::Error| DatabaseError::Open {
-        place: path.display().to_string(),
-        source: Arc::new(source),
-    };
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    let file = options.open(&name).map_err(failed)?;
-    let begin = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if begin.elapsed() < patience => {
-                thread::sleep(Duration::from_millis(20));
+/// A lock that ends when this is dropped, also where a process that was just started still has a copy
+/// of the file.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The end of the file's last copy ends it, too.
+        let _ = self.0.unlock();
+    }
+}
+
+impl Lock {
+    fn take(path: &Path, patience: Duration) -> Result<Self, DatabaseError> {
+        let mut name = OsString::from(path.as_os_str());
+        name.push("-lock");
+        let failed = |source: std::io::Error| DatabaseError::Open {
+            place: path.display().to_string(),
+            source: Arc::new(source),
+        };
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(&name).map_err(failed)?;
+        let begin = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::WouldBlock) if begin.elapsed() < patience => {
+                    thread::sleep(Duration::from_millis(20));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(DatabaseError::InUse {
+                        path: path.to_owned(),
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
-            Err(TryLockError::WouldBlock) => {
-                return Err(DatabaseError::InUse {
-                    path: path.to_owned(),
-                });
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
     }
 }
@@ -122,7 +136,7 @@ pub(crate) struct Session {
     /// What `synchronous` is set to.
     durable: bool,
     /// Nothing where the connection only reads.
-    _lock: Option<Arc<File>>,
+    _lock: Option<Arc<Lock>>,
 }
 
 impl Session {
@@ -194,7 +208,7 @@ impl WriteSession for Session {
 pub(crate) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    _lock: Arc<File>,
+    _lock: Arc<Lock>,
 }
 
 impl Readers {

@@ -104,6 +104,30 @@ impl Registry {
     }
 }
 
+/// Pushes an image of one layer under a tag.
+pub(crate) async fn push_to(
+    content: &Content,
+    repository: &RepositoryName,
+    own: &str,
+    layer: &[u8],
+) -> Result<Digest, PutManifestError> {
+    for blob in [&b"{}"[..], layer] {
+        let body = body_of(blob.to_vec());
+        let digest = Digest::sha256(blob);
+        let stored = content.put_blob(repository, "test", body, &digest);
+        stored.await.unwrap();
+    }
+    let manifest = NewManifest {
+        reference: own.parse().unwrap(),
+        extra_tags: vec![],
+        media_type: None,
+        bytes: serde_json::to_vec(&image(layer)).unwrap().into(),
+        who: "test".to_owned(),
+    };
+    let stored = content.put_manifest(repository, manifest).await?;
+    Ok(stored.digest)
+}
+
 pub(crate) fn name(text: &str) -> RepositoryName {
     text.parse().unwrap()
 }
