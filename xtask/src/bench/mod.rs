@@ -10,6 +10,7 @@ mod build;
 mod frame;
 mod machine;
 mod measure;
+mod registry;
 mod report;
 
 use std::fs;
@@ -91,6 +92,10 @@ const ROUNDS: usize = 5;
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<ExitCode, String> {
     let (name, flags) = arguments.split_first().ok_or_else(usage)?;
     let settings = settings(flags)?;
+    if *name == "registry" {
+        // Two servers under many loads: a table of its own.
+        return registry::run(root, &settings);
+    }
     let group = format!("{name}-");
     let wanted = |known: &str| known == *name || known.starts_with(&group);
     let selected: Vec<_> = SUITES.iter().filter(|(known, _)| wanted(known)).collect();
@@ -141,6 +146,7 @@ fn names() -> String {
     SUITES
         .iter()
         .map(|(name, _)| *name)
+        .chain(["registry"])
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -17,7 +17,7 @@ pub(crate) struct Report {
 }
 
 /// The middle value; of an even number the mean of the two in the middle. Zero for none.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {
         0 => 0.0,
@@ -94,7 +94,7 @@ impl fmt::Display for Report {
 
 /// Writes rows as a Markdown table with even columns; the first column to the left, the others,
 /// numbers, to the right.
-fn write_table(f: &mut fmt::Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
+pub(super) fn write_table(f: &mut fmt::Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
     let columns = rows.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..columns)
         .map(|column| {
