@@ -99,7 +99,7 @@ pub(crate) fn broken(error: std::io::Error) -> RemoteError {
     RemoteError::Fetch(fetch)
 }
 
-fn reason(response: &mut Response) -> Reason {
+pub(crate) fn reason(response: &mut Response) -> Reason {
     #[derive(Deserialize)]
     struct Body {
         errors: Vec<Entry>,

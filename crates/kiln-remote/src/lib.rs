@@ -27,6 +27,7 @@ mod answer;
 mod auth;
 mod blob;
 pub mod credentials;
+pub mod daemon;
 mod endpoint;
 mod error;
 mod hosts;

@@ -2,6 +2,7 @@
 
 mod auth;
 mod credentials;
+mod daemon;
 mod hosts;
 mod listing;
 mod pull;
