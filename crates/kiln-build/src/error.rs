@@ -75,6 +75,9 @@ pub enum StepError {
     /// The base image runs on something else.
     #[error(transparent)]
     Foreign(#[from] kiln_run::ForeignPlatform),
+    /// A device that the step cannot have.
+    #[error(transparent)]
+    Device(#[from] crate::devices::DeviceError),
     /// A user that the image does not have.
     #[error(transparent)]
     User(#[from] kiln_run::UserError),

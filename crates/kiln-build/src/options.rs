@@ -10,6 +10,7 @@ use kiln_store::{Lease, Store};
 
 use crate::agent::SshAgent;
 use crate::cancel::Cancel;
+use crate::devices::DeviceOptions;
 use crate::event::Observer;
 use crate::remote::{RemoteContext, Repository, WebFile};
 use crate::state::Made;
@@ -49,6 +50,8 @@ pub struct BuildOptions {
     pub rlimits: Vec<Rlimit>,
     /// What RUN steps may ask for beyond the sandbox.
     pub entitlements: BTreeSet<Entitlement>,
+    /// What of the machine's devices RUN steps may have.
+    pub devices: DeviceOptions,
     /// Whether the changed root file system of a failed RUN is kept, for a shell in it.
     pub keep_failed: bool,
 }
@@ -105,6 +108,7 @@ impl Default for BuildOptions {
             shm_size: None,
             rlimits: vec![],
             entitlements: BTreeSet::new(),
+            devices: DeviceOptions::default(),
             keep_failed: false,
         }
     }

@@ -15,6 +15,7 @@ use kiln_store::{CommitOptions, Lease, Upper};
 use super::Worker;
 use super::mounts::Prepared;
 use super::results::key_on;
+use crate::devices::Granted;
 use crate::error::StepError;
 use crate::event::{Event, StepId};
 use crate::options::Entitlement;
@@ -40,8 +41,12 @@ impl Worker<'_, '_> {
     pub(super) fn run(&self, step: StepId, run: &EvaluatedRun) -> Result<Made, StepError> {
         check_platform(&self.platform)?;
         self.check_entitlements(run)?;
-        let key = self.run_key(run)?;
-        self.cached(step, &key, || self.execute_run(step, run))
+        let devices = self.shared.options.devices.grant(&run.devices)?;
+        for warning in &devices.warnings {
+            self.shared.warnings.say(warning.clone());
+        }
+        let key = self.run_key(run, &devices)?;
+        self.cached(step, &key, || self.execute_run(step, run, devices))
     }
 
     fn check_entitlements(&self, run: &EvaluatedRun) -> Result<(), StepError> {
@@ -60,18 +65,12 @@ impl Worker<'_, '_> {
                     .to_owned(),
             ));
         }
-        if let Some(device) = run.devices.iter().find(|device| device.required) {
-            return Err(StepError::Missing(format!(
-                "this step requires the device `{}`; kiln has no access to CDI devices yet",
-                device.name
-            )));
-        }
         Ok(())
     }
 
     /// Everything that the result depends on. Secrets, agents, proxies and what is in caches are left out,
     /// as everyone expects.
-    fn run_key(&self, run: &EvaluatedRun) -> Result<Digest, StepError> {
+    fn run_key(&self, run: &EvaluatedRun, devices: &Granted) -> Result<Digest, StepError> {
         let mut key = key_on("run", Some(&self.state), self.state.epoch);
         key.list(&run.args)
             .text(&run.workdir)
@@ -89,6 +88,9 @@ impl Worker<'_, '_> {
             key.text(address).text(name);
         }
         self.mounts_key(&run.mounts, &mut key)?;
+        if !devices.names.is_empty() {
+            key.text("devices").list(&devices.names);
+        }
         Ok(key.finish())
     }
 
@@ -100,12 +102,20 @@ impl Worker<'_, '_> {
         }
     }
 
-    fn execute_run(&self, step: StepId, run: &EvaluatedRun) -> Result<Arc<LayerIndex>, StepError> {
+    fn execute_run(
+        &self,
+        step: StepId,
+        run: &EvaluatedRun,
+        devices: Granted,
+    ) -> Result<Arc<LayerIndex>, StepError> {
         let (store, lease) = (self.shared.build.store, self.shared.lease);
         let chain = self.state.chain();
         let tree = self.tree()?;
-        let user = resolve_user(&tree, &self.state.config.config.user)?;
+        let mut user = resolve_user(&tree, &self.state.config.config.user)?;
+        user.groups.extend(devices.groups);
         let mut prepared = self.prepare_mounts(&run.mounts)?;
+        prepared.env.extend(devices.env);
+        prepared.mounts.extend(devices.mounts);
         let lowers = store.snapshot(lease, &chain)?;
         let upper = store.upper(lease)?;
         let process = self.process(run, user, &mut prepared);

@@ -61,6 +61,11 @@ fn wrong_flags_are_named() {
         (&["--allow", "all"], "all"),
         (&["-t", "UPPER"], "lower case"),
         (&["--target", "nosuch"], "nosuch"),
+        (&["--provenance"], "kiln makes no attestations"),
+        (&["--provenance=mode=max"], "kiln makes no attestations"),
+        (&["--sbom=true"], "--sbom=false"),
+        (&["--attest", "type=sbom"], "--attest type=sbom"),
+        (&["--call", "check", "--check"], "--check"),
     ] {
         let all: Vec<&str> = ["build", "."]
             .into_iter()
@@ -74,6 +79,18 @@ fn wrong_flags_are_named() {
             outcome.stderr
         );
     }
+}
+
+#[test]
+fn to_ask_for_no_attestation_is_fine() {
+    let world = World::new();
+    world.write("Dockerfile", "FROM scratch\n");
+    let none = [
+        "--provenance=false",
+        "--sbom=false",
+        "--attest=type=provenance,disabled=true",
+    ];
+    world.kiln(["build", "-q", "."].iter().chain(&none)).ok();
 }
 
 #[test]

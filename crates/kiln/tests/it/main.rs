@@ -17,6 +17,7 @@ mod build_cache;
 mod build_cache_elsewhere;
 mod build_call;
 mod build_copy;
+mod build_device;
 mod build_errors;
 mod build_git;
 mod build_platforms;

@@ -103,9 +103,21 @@ pub(crate) struct BuildArgs {
     /// Resource limit of RUN steps: NAME=SOFT[:HARD]
     #[arg(long, value_name = "LIMIT")]
     ulimit: Vec<String>,
-    /// What RUN steps may ask for: network.host, security.insecure
+    /// What RUN steps may ask for: network.host, security.insecure, device (all of them), device=NAME
     #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
     allow: Vec<String>,
+    /// Where devices for RUN --device are described [default: /etc/cdi and /var/run/cdi]
+    #[arg(long, value_name = "DIRECTORY")]
+    cdi_dir: Vec<PathBuf>,
+    /// Accepted with `false`, as docker's; kiln makes no attestations yet
+    #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    provenance: Option<String>,
+    /// Accepted with `false`, as docker's; kiln makes no attestations yet
+    #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sbom: Option<String>,
+    /// Accepted with `disabled=true`, as docker's; kiln makes no attestations yet
+    #[arg(long, value_name = "SPEC")]
+    attest: Vec<String>,
     /// Make one layer of those that this build adds
     #[arg(long)]
     squash: bool,

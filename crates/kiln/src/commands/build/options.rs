@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kiln_build::{BuildOptions, CacheUse, ContextSource, Entitlement, Reproducible};
+use kiln_build::{
+    AllowedDevices, BuildOptions, CacheUse, ContextSource, DeviceOptions, Entitlement, Reproducible,
+};
 use kiln_oci::Platform;
 use kiln_sandbox::{Network, Resource, Rlimit};
 
@@ -21,6 +23,8 @@ pub(super) fn options(
 ) -> Result<BuildOptions, Report> {
     let environment = &context.environment;
     let defaults = BuildOptions::default();
+    refuse_attestations(args)?;
+    let (entitlements, devices) = allowed(&args.allow)?;
     let mut build_args = build_args(&args.build_arg, environment);
     if let Some(epoch) = build_args
         .get_mut(EPOCH)
@@ -56,7 +60,14 @@ pub(super) fn options(
             .iter()
             .map(|spec| rlimit(spec))
             .collect::<Result<_, _>>()?,
-        entitlements: entitlements(&args.allow)?,
+        entitlements,
+        devices: DeviceOptions {
+            directories: match &args.cdi_dir[..] {
+                [] => defaults.devices.directories,
+                given => given.iter().map(|dir| environment.absolute(dir)).collect(),
+            },
+            allowed: devices,
+        },
         keep_failed: args.shell_on_fail,
         build_args,
     })
@@ -223,15 +234,53 @@ pub(crate) fn rlimit(spec: &str) -> Result<Rlimit, Report> {
     })
 }
 
-fn entitlements(names: &[String]) -> Result<BTreeSet<Entitlement>, Report> {
-    let entitlement = |name: &String| match name.as_str() {
-        "network.host" => Ok(Entitlement::NetworkHost),
-        "security.insecure" => Ok(Entitlement::SecurityInsecure),
-        other => Err(Report::usage(format!(
-            "--allow {other}: expected network.host or security.insecure"
-        ))),
+/// What `--allow` says: entitlements, and devices.
+fn allowed(names: &[String]) -> Result<(BTreeSet<Entitlement>, AllowedDevices), Report> {
+    let (mut entitlements, mut devices, mut all) = (BTreeSet::new(), BTreeSet::new(), false);
+    for name in names {
+        match name.as_str() {
+            "network.host" => drop(entitlements.insert(Entitlement::NetworkHost)),
+            "security.insecure" => drop(entitlements.insert(Entitlement::SecurityInsecure)),
+            "device" => all = true,
+            other => match other.strip_prefix("device=") {
+                Some(device) => drop(devices.insert(device.to_owned())),
+                None => {
+                    return Err(Report::usage(format!(
+                        "--allow {other}: expected network.host, security.insecure, device or device=NAME"
+                    )));
+                }
+            },
+        }
+    }
+    let devices = match all {
+        true => AllowedDevices::All,
+        false => AllowedDevices::These(devices),
     };
-    names.iter().map(entitlement).collect()
+    Ok((entitlements, devices))
+}
+
+/// kiln makes no attestations: to ask for none is fine, to ask for one is refused.
+fn refuse_attestations(args: &BuildArgs) -> Result<(), Report> {
+    let flags = [("--provenance", &args.provenance), ("--sbom", &args.sbom)];
+    let by_flag = flags.iter().filter_map(|(flag, value)| {
+        let value = value.as_ref()?;
+        let off = matches!(&*value.to_ascii_lowercase(), "false" | "0" | "f") || is_disabled(value);
+        (!off).then(|| format!("{flag}={value}"))
+    });
+    let by_type = args.attest.iter().filter(|spec| !is_disabled(spec));
+    let asked = by_flag
+        .chain(by_type.map(|spec| format!("--attest {spec}")))
+        .next();
+    asked.map_or(Ok(()), |asked| {
+        Err(
+            Report::usage(format!("{asked}: kiln makes no attestations yet"))
+                .hint("leave it out; --provenance=false and --sbom=false are accepted"),
+        )
+    })
+}
+
+fn is_disabled(spec: &str) -> bool {
+    spec.split(',').any(|field| field == "disabled=true")
 }
 
 /// `NAME=VALUE`.
