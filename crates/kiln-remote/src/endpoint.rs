@@ -16,6 +16,9 @@ use crate::options::Warning;
 /// How long a mirror that failed is left alone.
 const REST: Duration = Duration::from_secs(60);
 
+/// The longest answer that is read so that its connection can be used again, in bytes.
+const WORTH_DRAINING: u64 = 16 << 10;
+
 /// Whether the host speaks TLS.
 #[derive(Debug)]
 pub(crate) enum Scheme {
@@ -163,13 +166,15 @@ impl Endpoint {
     fn probe(&self) -> Result<bool, RemoteError> {
         let request = Request::new(self.base(false)?.to_string());
         match self.client.get(&request) {
-            // Go's servers explain themselves in plain HTTP.
-            Ok(mut response) if response.status == 400 => {
+            Ok(mut response) => {
+                // Read for what it may say, and so that the connection can be used again.
                 let mut text = String::new();
-                let _ = (&mut response.body).take(4096).read_to_string(&mut text);
-                Ok(text.contains("HTTPS"))
+                let _ = (&mut response.body)
+                    .take(WORTH_DRAINING)
+                    .read_to_string(&mut text);
+                // Go's servers explain themselves in plain HTTP.
+                Ok(response.status == 400 && text.contains("HTTPS"))
             }
-            Ok(_) => Ok(false),
             Err(
                 FetchError::Protocol { .. }
                 | FetchError::Tls { .. }
@@ -210,21 +215,20 @@ impl Endpoint {
                 self.pass_on_warnings(&response);
                 return Ok((response, proof));
             }
-            let mut next = None;
+            // Read now, so that the connection is free for the token server where that is the same host.
+            let refusal = Question {
+                user: proof.user.as_deref(),
+                ..question
+            }
+            .refused(&mut response);
             // A host that we were sent to must not ask for the registry's credentials.
-            if ours && answered_here && attempt < 2 {
-                next = self.authenticator.challenged(errand, &proof, &response)?;
+            if !ours || !answered_here || attempt >= 2 {
+                return Err(refusal);
             }
-            match next {
-                Some(next) => proof = next,
-                None => {
-                    let question = Question {
-                        user: proof.user.as_deref(),
-                        ..question
-                    };
-                    return Err(question.refused(&mut response));
-                }
-            }
+            proof = self
+                .authenticator
+                .challenged(errand, &proof, &response)?
+                .ok_or(refusal)?;
         }
         unreachable!("because the loop ends by itself")
     }

@@ -120,6 +120,18 @@ pub enum RemoteError {
         /// Where it does not.
         problem: String,
     },
+    /// The registry removes whole manifests only, or nothing at all.
+    #[error("{what}: {host} does not remove {}{reason}", if *.tag { "single tags" } else { "anything" })]
+    CannotDelete {
+        /// What was to be removed.
+        what: String,
+        /// The registry.
+        host: String,
+        /// Whether it was a tag.
+        tag: bool,
+        /// The registry's words.
+        reason: Box<Reason>,
+    },
     /// The content is not what its digest says.
     #[error("{what}: the content that arrived is {actual}")]
     DigestMismatch {
@@ -246,6 +258,9 @@ impl RemoteError {
             Self::Status { status: 413, .. } => fixed(
                 "a proxy before the registry limits the size of uploads: chunked uploads may pass",
             ),
+            Self::CannotDelete { tag: true, .. } => {
+                fixed("remove the manifest by its digest: all its tags go with it")
+            }
             Self::ForeignRealm { .. } => fixed(
                 "if it does belong to the registry, add its host to the trusted token servers",
             ),

@@ -32,6 +32,7 @@ mod endpoint;
 mod error;
 mod hosts;
 mod listing;
+mod manifests;
 mod options;
 mod referrers;
 mod remote;

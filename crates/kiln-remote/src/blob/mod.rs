@@ -1,8 +1,12 @@
 //! Blobs: downloads that go on where they broke, and uploads.
 
 mod ahead;
+mod content;
+mod exists;
 mod read;
+mod source;
 mod upload;
 
 pub use read::BlobReader;
-pub use upload::{BlobSource, UploadOptions, Uploaded};
+pub use source::BlobSource;
+pub use upload::{UploadOptions, Uploaded};

@@ -3,58 +3,22 @@
 //!
 //! Source: distribution specification, "Pushing blobs".
 
-use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::io::Read;
 use std::time::Duration;
 
 use kiln_fetch::{Backoff, Method, Response, Url, status_may_pass};
 use kiln_oci::{Descriptor, Digest, Hasher};
 
+use super::content::{Content, other_content};
+use super::source::BlobSource;
 use crate::auth::Scope;
 use crate::auth::form;
 use crate::endpoint::{Body, Call, Endpoint, Place};
 use crate::error::RemoteError;
-use crate::remote::Remote;
 use crate::repository::{Name, Repository};
 
 /// Chunks when the registry refused the blob in one piece, in bytes.
 const CHUNK: u64 = 16 << 20;
-
-/// Content that can be read more than once: an upload that breaks begins again.
-pub trait BlobSource: Sync {
-    /// Opens the content at `offset` bytes from its beginning.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send + '_>>;
-}
-
-impl BlobSource for &[u8] {
-    fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {
-        let mut bytes = Cursor::new(*self);
-        bytes.set_position(offset);
-        Ok(Box::new(bytes))
-    }
-}
-
-impl BlobSource for Vec<u8> {
-    fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {
-        let mut bytes = Cursor::new(self.as_slice());
-        bytes.set_position(offset);
-        Ok(Box::new(bytes))
-    }
-}
-
-/// A file, opened anew each time.
-impl BlobSource for PathBuf {
-    fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send + '_>> {
-        let mut file = File::open(self)?;
-        file.seek(SeekFrom::Start(offset))?;
-        Ok(Box::new(file))
-    }
-}
 
 /// How a blob is uploaded. `Default` looks whether it is there, and sends it in one piece.
 #[derive(Clone, Debug, Default)]
@@ -206,13 +170,13 @@ fn location(endpoint: &Endpoint, what: &str, response: &Response) -> Result<Url,
 }
 
 /// One blob on its way.
-struct Upload<'a> {
-    repository: &'a Repository,
+pub(super) struct Upload<'a> {
+    pub(super) repository: &'a Repository,
     endpoint: &'a Endpoint,
     what: String,
-    descriptor: &'a Descriptor,
-    source: &'a dyn BlobSource,
-    progress: &'a dyn Fn(u64),
+    pub(super) descriptor: &'a Descriptor,
+    pub(super) source: &'a dyn BlobSource,
+    pub(super) progress: &'a dyn Fn(u64),
     /// Bytes of a chunk; `None` for one piece.
     chunk: Option<u64>,
     session: Option<Session>,
@@ -493,84 +457,4 @@ fn received(response: &Response) -> Option<u64> {
         .split_once('-')?;
     let last: u64 = last.parse().ok()?;
     (first == "0").then(|| if last == 0 { 0 } else { last + 1 })
-}
-
-fn other_content(actual: &Digest) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("the content at hand is {actual}"),
-    )
-}
-
-/// A stretch of the content that is sent as one body.
-struct Content<'a> {
-    source: &'a dyn BlobSource,
-    progress: &'a dyn Fn(u64),
-    remote: &'a Remote,
-    first: u64,
-    end: u64,
-    /// The digest that the whole must have, if the stretch ends it.
-    expected: Option<Digest>,
-    before: Hasher,
-    after: RefCell<Hasher>,
-}
-
-impl<'a> Content<'a> {
-    fn new(upload: &Upload<'a>, first: u64, end: u64, before: Hasher) -> Self {
-        let descriptor = upload.descriptor;
-        Self {
-            source: upload.source,
-            progress: upload.progress,
-            remote: &upload.repository.remote,
-            first,
-            end,
-            expected: (end == descriptor.size).then_some(descriptor.digest),
-            after: RefCell::new(before.clone()),
-            before,
-        }
-    }
-
-    /// A reader of the stretch, from its beginning.
-    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
-        *self.after.borrow_mut() = self.before.clone();
-        Ok(Box::new(Outgoing {
-            inner: self.source.open(self.first)?,
-            content: self,
-            position: self.first,
-        }))
-    }
-}
-
-/// Hashes what goes out. The last bytes are kept back if the whole is not what it should be, so that the registry never
-/// has it complete.
-struct Outgoing<'a> {
-    inner: Box<dyn Read + Send + 'a>,
-    content: &'a Content<'a>,
-    position: u64,
-}
-
-impl Read for Outgoing<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let content = self.content;
-        if content.remote.is_cancelled() {
-            return Err(RemoteError::Cancelled.into());
-        }
-        let left = usize::try_from(content.end - self.position).unwrap_or(usize::MAX);
-        let wanted = buffer.len().min(left);
-        let count = self.inner.read(&mut buffer[..wanted])?;
-        self.position += count as u64;
-        let mut hasher = content.after.borrow_mut();
-        hasher.update(&buffer[..count]);
-        if count > 0
-            && self.position == content.end
-            && let Some(expected) = content.expected
-        {
-            let actual = hasher.clone().finish();
-            if actual != expected {
-                return Err(other_content(&actual));
-            }
-        }
-        (content.progress)(self.position);
-        Ok(count)
-    }
 }

@@ -303,3 +303,31 @@ fn a_login_is_tried_before_it_is_kept() {
         assert!(matches!(error, RemoteError::Fetch(_)), "{error:?}");
     }
 }
+
+#[test]
+fn connections_are_used_again() {
+    for auth in [Auth::None, Auth::basic(), Auth::bearer()] {
+        let registry = guarded(auth);
+        let repository = repository_with(&registry, "a", with_password(&registry, "secret"));
+        let (_, manifest) = repository.manifest(Name::Tag("1")).unwrap();
+        for number in 0..3_u8 {
+            let bytes = vec![number; 1000];
+            let descriptor = Descriptor::of(media_type::OCI_LAYER_TAR, &bytes);
+            let options = UploadOptions::default();
+            repository
+                .upload(&descriptor, &bytes, &options, &|_| {})
+                .unwrap();
+            repository
+                .download(&descriptor, &mut std::io::sink(), &|_| {})
+                .unwrap();
+            repository
+                .put_manifest(Name::Tag("2"), media_type::OCI_MANIFEST, &manifest)
+                .unwrap();
+            repository.resolve(Name::Tag("2")).unwrap();
+            repository.tags(None).count();
+        }
+        // A machine that is busy for seconds may let one grow too old.
+        let (connections, requests) = (registry.connections(), registry.requests().len());
+        assert!(connections < 4, "{connections} for {requests} requests");
+    }
+}

@@ -278,6 +278,13 @@ fn manifests_are_put_by_tag_and_digest() {
             .is_not_found()
     );
     assert!(repository.resolve(&digest).is_ok(), "a tag goes alone");
+    put(Name::Tag("v3")).unwrap();
+    registry.inject(Rule::once("DELETE", "/manifests/v3", Fault::status(405)));
+    let error = repository.delete(Name::Tag("v3")).unwrap_err();
+    assert!(
+        matches!(error, RemoteError::CannotDelete { tag: true, .. }),
+        "{error:?}"
+    );
     repository.delete(&digest).unwrap();
     assert!(repository.resolve(&digest).unwrap_err().is_not_found());
 }

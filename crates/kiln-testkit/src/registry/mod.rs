@@ -124,6 +124,8 @@ struct Shared {
     tokens: Mutex<HashMap<String, auth::Grant>>,
     /// The connections that are open.
     connections: Mutex<HashMap<u64, TcpStream>>,
+    /// How many there have been.
+    connected: AtomicU64,
     counter: AtomicU64,
     stop: AtomicBool,
     address: SocketAddr,
@@ -169,6 +171,7 @@ impl MemoryRegistry {
             seen: Mutex::default(),
             tokens: Mutex::default(),
             connections: Mutex::default(),
+            connected: AtomicU64::new(0),
             counter: AtomicU64::new(1),
             stop: AtomicBool::new(false),
             address,
@@ -181,6 +184,7 @@ impl MemoryRegistry {
                 if shared.stop.load(Ordering::SeqCst) {
                     return;
                 }
+                shared.connected.fetch_add(1, Ordering::Relaxed);
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || serve(&shared, stream));
             }
@@ -225,6 +229,12 @@ impl MemoryRegistry {
             .map(line)
             .filter(|line| line.contains(part))
             .collect()
+    }
+
+    /// How many connections there have been.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.shared.connected.load(Ordering::Relaxed)
     }
 
     /// Forgets the requests so far.
