@@ -206,7 +206,8 @@ fn a_file_on_disk_is_emptied_when_the_transfer_begins_anew() {
         0 => Reply::ok(vec![1; 300_000]).cut(250_000),
         _ => Reply::ok(content()),
     });
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("restarted");
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("restarted-{}", std::process::id()));
     let mut file = File::options()
         .read(true)
         .write(true)

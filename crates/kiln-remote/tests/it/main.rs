@@ -8,6 +8,7 @@ mod listing;
 mod pull;
 mod push;
 mod referrers;
+mod tls;
 mod transfer;
 
 use std::sync::Arc;
