@@ -189,17 +189,17 @@ fn need(name: Name<'_>) -> Need {
     }
 }
 
-/// Old registries convert what they have to what is not refused, so everything that we read is named.
+/// Old registries convert what they have to what is not refused, so everything that we read is named. In one field:
+/// some servers look at the first only.
 fn accepting(call: Call<'_>) -> Call<'_> {
-    [
+    let kinds = [
         media_type::OCI_INDEX,
         media_type::OCI_MANIFEST,
         media_type::DOCKER_INDEX,
         media_type::DOCKER_MANIFEST,
         "*/*",
-    ]
-    .into_iter()
-    .fold(call, |call, kind| call.header("accept", kind))
+    ];
+    call.header("accept", kinds.join(", "))
 }
 
 /// What the answer to HEAD says, if it says all that is needed.

@@ -108,6 +108,14 @@ impl Repository {
         format!("{}/{rest}", self.name)
     }
 
+    /// One of the mirrors may have sent wrong content: leaves all of them alone for a while, so that the next attempt gets
+    /// it from the registry itself.
+    pub(crate) fn distrust_mirrors(&self) {
+        if let Ok(registry) = self.home() {
+            registry.mirrors.iter().for_each(Endpoint::rest);
+        }
+    }
+
     /// Asks the mirrors and then the registry itself until one answers well.
     pub(crate) fn ask<T>(
         &self,

@@ -51,6 +51,7 @@ impl Repository {
             Source::Whole(Part::open(self, descriptor, 0, descriptor.size)?)
         };
         Ok(BlobReader {
+            repository: self.clone(),
             what: self.what(Name::Digest(&descriptor.digest)),
             expected: descriptor.digest,
             size: descriptor.size,
@@ -321,6 +322,7 @@ enum Source {
 
 /// A blob as it arrives. See [`Repository::open`].
 pub struct BlobReader {
+    repository: Repository,
     what: String,
     expected: Digest,
     size: u64,
@@ -368,6 +370,7 @@ impl BlobReader {
             });
         }
         if actual != self.expected {
+            self.repository.distrust_mirrors();
             return Err(RemoteError::DigestMismatch {
                 what: self.what.clone(),
                 actual,

@@ -120,6 +120,22 @@ fn what_a_mirror_does_not_have_comes_from_the_registry() {
 }
 
 #[test]
+fn a_mirror_with_wrong_content_is_not_asked_again_at_once() {
+    let (registry, lying) = (MemoryRegistry::start(), MemoryRegistry::start());
+    registry.put_blob("a", b"content");
+    lying.put_blob("a", b"content");
+    lying.inject(Rule::once("GET", "/blobs/", Fault::WrongByte).always());
+    let repository = mirrored(
+        &registry,
+        vec![mirror(format!("http://{}", lying.host()), true)],
+    );
+    let descriptor = Descriptor::of("x", b"content");
+    let get = || repository.download(&descriptor, &mut std::io::sink(), &|_| {});
+    assert!(matches!(get(), Err(RemoteError::DigestMismatch { .. })));
+    get().unwrap();
+}
+
+#[test]
 fn nothing_is_pushed_to_a_mirror() {
     let (registry, other) = (MemoryRegistry::start(), MemoryRegistry::start());
     let repository = mirrored(
