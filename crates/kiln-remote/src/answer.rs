@@ -173,20 +173,21 @@ pub(crate) fn warnings(response: &Response) -> impl Iterator<Item = String> {
         .take(20)
 }
 
-/// The target of `Link: <target>; rel="next"` (RFC 8288 section 3), as it stands there.
+/// The target of `Link: <target>; rel="next"`, as it stands there.
 pub(crate) fn next_link(response: &Response) -> Option<String> {
-    response
-        .headers
-        .all("link")
-        .flat_map(|value| value.split(','))
-        .find_map(|link| {
-            let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-            let next = parameters.split(';').any(|parameter| {
-                let parameter = parameter.trim().to_ascii_lowercase();
-                parameter == "rel=\"next\"" || parameter == "rel=next"
-            });
-            next.then(|| target.to_owned())
-        })
+    response.headers.all("link").find_map(link_target)
+}
+
+/// The target of the next page in a field (RFC 8288 section 3).
+pub(crate) fn link_target(field: &str) -> Option<String> {
+    field.split(',').find_map(|link| {
+        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let next = parameters.split(';').any(|parameter| {
+            let parameter = parameter.trim().to_ascii_lowercase();
+            parameter == "rel=\"next\"" || parameter == "rel=next"
+        });
+        next.then(|| target.to_owned())
+    })
 }
 
 #[cfg(test)]

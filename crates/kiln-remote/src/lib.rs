@@ -30,6 +30,8 @@ pub mod credentials;
 pub mod daemon;
 mod endpoint;
 mod error;
+#[cfg(test)]
+mod hostile_tests;
 mod hosts;
 mod listing;
 mod manifests;
