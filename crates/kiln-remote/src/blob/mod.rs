@@ -4,6 +4,7 @@ mod ahead;
 mod content;
 mod exists;
 mod read;
+mod session;
 mod source;
 mod upload;
 

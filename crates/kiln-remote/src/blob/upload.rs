@@ -6,10 +6,11 @@
 use std::io::Read;
 use std::time::Duration;
 
-use kiln_fetch::{Backoff, Method, Response, Url, status_may_pass};
+use kiln_fetch::{Backoff, Method, Url, status_may_pass};
 use kiln_oci::{Descriptor, Digest, Hasher};
 
 use super::content::{Content, other_content};
+use super::session::{Session, location, received};
 use super::source::BlobSource;
 use crate::auth::Scope;
 use crate::auth::form;
@@ -53,7 +54,7 @@ impl Repository {
         options: &UploadOptions,
         progress: &dyn Fn(u64),
     ) -> Result<Uploaded, RemoteError> {
-        if self.blob_exists_for(descriptor, self.push_scope())? {
+        if self.has_whole(descriptor)? {
             return Ok(Uploaded::Existed);
         }
         let registry = self.home()?;
@@ -80,6 +81,15 @@ impl Repository {
         }
         upload.run()?;
         Ok(Uploaded::Sent)
+    }
+
+    /// Whether the registry has the blob whole. What it has of another size may be broken, or its word about it is: sent
+    /// again, it is right.
+    fn has_whole(&self, descriptor: &Descriptor) -> Result<bool, RemoteError> {
+        match self.blob_exists_for(descriptor, self.push_scope()) {
+            Err(RemoteError::WrongSize { .. }) => Ok(false),
+            other => other,
+        }
     }
 
     /// Asks the registry to take a blob from another of its repositories. False if it does not: the blob must be sent.
@@ -127,46 +137,6 @@ enum Mount {
     /// The registry does not mount it and waits for its bytes.
     Session(Session),
     Refused,
-}
-
-/// An upload that the registry has opened.
-struct Session {
-    url: Url,
-    /// Bytes that the registry has.
-    at: u64,
-    /// The registry wants no smaller chunks (`OCI-Chunk-Min-Length`).
-    min_chunk: u64,
-}
-
-impl Session {
-    fn open(endpoint: &Endpoint, what: &str, response: &Response) -> Result<Self, RemoteError> {
-        let min_chunk = response.headers.get("oci-chunk-min-length");
-        Ok(Self {
-            url: location(endpoint, what, response)?,
-            at: 0,
-            min_chunk: min_chunk
-                .and_then(|text| text.trim().parse().ok())
-                .unwrap_or(0),
-        })
-    }
-}
-
-/// Where an upload goes on. Encrypted if the registry is; on another host, it goes on without credentials.
-fn location(endpoint: &Endpoint, what: &str, response: &Response) -> Result<Url, RemoteError> {
-    let question = endpoint.question(what);
-    let Some(text) = response.headers.get("location") else {
-        return Err(question.nonsense("it does not say where the upload goes on"));
-    };
-    let url = Url::parse(&response.url)?.join(text)?;
-    let home = endpoint.home()?;
-    if !home.is_secure() || url.is_secure() {
-        return Ok(url);
-    }
-    // Registries behind a proxy that does TLS for them often do not know that they should say `https`.
-    if url.host() == home.host() {
-        return Ok(home.join(url.path_and_query())?);
-    }
-    Err(question.nonsense("the upload is to go on at a place that is not encrypted"))
 }
 
 /// One blob on its way.
@@ -223,10 +193,7 @@ impl Upload<'_> {
                 _ => return Err(error),
             }
             // The answer may have got lost after the registry took it all.
-            if self
-                .repository
-                .blob_exists_for(self.descriptor, self.repository.push_scope())?
-            {
+            if self.repository.has_whole(self.descriptor)? {
                 (self.progress)(self.descriptor.size);
                 return Ok(());
             }
@@ -446,15 +413,4 @@ impl Upload<'_> {
         }
         Ok(self.prefix.1.clone())
     }
-}
-
-/// How much the registry has, by `Range: 0-<last byte>`. `0-0` is how registries say "nothing yet".
-fn received(response: &Response) -> Option<u64> {
-    let range = response.headers.get("range")?.trim();
-    let (first, last) = range
-        .strip_prefix("bytes=")
-        .unwrap_or(range)
-        .split_once('-')?;
-    let last: u64 = last.parse().ok()?;
-    (first == "0").then(|| if last == 0 { 0 } else { last + 1 })
 }

@@ -61,6 +61,24 @@ fn a_blob_is_sent_once() {
 }
 
 #[test]
+fn a_blob_that_is_said_to_have_another_size_is_sent_again() {
+    let registry = MemoryRegistry::start();
+    let bytes = noise(1000);
+    registry.put_blob("a", &bytes);
+    registry.inject(Rule::once("HEAD", "/blobs/", Fault::WrongLength(0)));
+    let repository = repository(&registry, "a");
+    let result = send(&repository, &bytes, &UploadOptions::default());
+    assert!(matches!(result, Ok(Uploaded::Sent)), "{result:?}");
+    registry.inject(Rule::once("HEAD", "/blobs/", Fault::WrongLength(7)));
+    let descriptor = Descriptor::of(media_type::OCI_LAYER_TAR, &bytes);
+    let result = repository.blob_exists(&descriptor);
+    assert!(
+        matches!(result, Err(RemoteError::WrongSize { .. })),
+        "{result:?}"
+    );
+}
+
+#[test]
 fn small_and_empty_blobs_are_blobs_too() {
     let registry = MemoryRegistry::start();
     let repository = repository(&registry, "a");
