@@ -233,7 +233,7 @@ impl RemoteError {
                 error => error.hint().map(str::to_owned),
             },
             Self::NotFound { .. } => fixed(
-                "check the spelling; private repositories look as if they were not there until you log in",
+                "check the spelling; private repositories look as if they were not there until you log in, and some registries want the project to be made before the first push",
             ),
             Self::Unauthorized {
                 host, user: None, ..
