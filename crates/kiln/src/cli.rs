@@ -45,6 +45,10 @@ enum Command {
     Import(commands::import::ImportArgs),
     Pull(commands::pull::PullArgs),
     Push(commands::push::PushArgs),
+    Tags(commands::tags::TagsArgs),
+    Login(commands::login::LoginArgs),
+    Logout(commands::logout::LogoutArgs),
+    Copy(commands::copy::CopyArgs),
     Df(commands::df::DfArgs),
     Prune(commands::prune::PruneArgs),
     Verify(commands::verify::VerifyArgs),
@@ -74,6 +78,7 @@ impl Command {
             | Self::History(_)
             | Self::Df(_)
             | Self::Prune(_) => false,
+            Self::Tags(_) | Self::Login(_) | Self::Logout(_) => false,
             Self::Verify(_) | Self::Serve(_) | Self::Doctor(_) | Self::Completions(_) => false,
             _ => true,
         }
@@ -125,6 +130,10 @@ fn dispatch(context: &commands::Context, command: Command) -> Result<ExitCode, R
         Command::Load(args) => commands::load::load(context, &args),
         Command::Import(args) => commands::import::import(context, &args),
         Command::Pull(args) => commands::pull::pull(context, &args),
+        Command::Copy(args) => commands::copy::copy(context, &args),
+        Command::Tags(args) => commands::tags::tags(context, &args),
+        Command::Login(args) => commands::login::login(context, &args),
+        Command::Logout(args) => commands::logout::logout(context, &args),
         Command::Push(args) => commands::push::push(context, &args),
         Command::Df(args) => commands::df::df(context, &args),
         Command::Prune(args) => commands::prune::prune(context, &args),

@@ -28,6 +28,15 @@ pub(crate) struct Environment {
     pub(crate) ssh_agent: Option<PathBuf>,
     /// Proxies for kiln's own requests.
     pub(crate) proxies: kiln_fetch::Proxies,
+    /// Where credentials for registries are kept, the first that has one wins; `kiln login` writes to the
+    /// first.
+    pub(crate) credential_files: Vec<PathBuf>,
+    /// Where docker's daemon listens, as `DOCKER_HOST` has it.
+    pub(crate) docker_host: String,
+    /// Folders of programs, from `PATH`.
+    pub(crate) program_folders: Vec<PathBuf>,
+    /// Directories with one folder for each registry's `hosts.toml` or certificates.
+    pub(crate) hosts_directories: Vec<PathBuf>,
     /// PEM certificates to trust beside the system's, from `SSL_CERT_FILE`.
     pub(crate) ca_certificates: Option<Vec<u8>>,
 }
@@ -37,10 +46,17 @@ impl Environment {
     pub(crate) fn read(home: Option<PathBuf>) -> Result<Self, Report> {
         let ca_file = path("SSL_CERT_FILE");
         let home = home.map_or_else(|| default_home(path("HOME")), Ok)?;
-        let directories = configuration_directory(path("HOME"));
-        let directories = directories.iter().chain([&home]);
+        let own = configuration_directory(path("HOME"));
+        let directories = own.iter().chain([&home]);
         Ok(Self {
             configuration_files: directories.map(|path| path.join("config.toml")).collect(),
+            docker_host: text("DOCKER_HOST")
+                .unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned()),
+            program_folders: std::env::var_os("PATH")
+                .map(|all| std::env::split_paths(&all).collect())
+                .unwrap_or_default(),
+            credential_files: credential_files(path("HOME").as_ref()),
+            hosts_directories: hosts_directories(own.as_deref()),
             home,
             directory: std::env::current_dir().map_err(|error| {
                 Report::from(error).hint("the working directory may have been removed")
@@ -95,6 +111,28 @@ fn configuration_directory(user_home: Option<PathBuf>) -> Option<PathBuf> {
         true => Some(PathBuf::from("/etc/kiln")),
         false => user_home.map(|home| home.join(".config/kiln")),
     })
+}
+
+/// Where docker, podman and the like keep logins, so that one login serves all.
+fn credential_files(user_home: Option<&PathBuf>) -> Vec<PathBuf> {
+    let home = |rest: &str| user_home.map(|home| home.join(rest));
+    let docker = path("DOCKER_CONFIG").or_else(|| home(".docker"));
+    let podman = path("XDG_RUNTIME_DIR").map(|path| path.join("containers/auth.json"));
+    let config = path("XDG_CONFIG_HOME").or_else(|| home(".config"));
+    let files = [
+        path("REGISTRY_AUTH_FILE"),
+        docker.map(|path| path.join("config.json")),
+        podman,
+        config.map(|path| path.join("containers/auth.json")),
+    ];
+    files.into_iter().flatten().collect()
+}
+
+/// kiln's own folder, then those that containerd and docker read.
+fn hosts_directories(own: Option<&std::path::Path>) -> Vec<PathBuf> {
+    let own = own.map(|path| path.join("certs.d"));
+    let others = ["/etc/containerd/certs.d", "/etc/docker/certs.d"].map(PathBuf::from);
+    own.into_iter().chain(others).collect()
 }
 
 fn text(name: &str) -> Option<String> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kiln_remote::{Remote, RemoteError, RemoteOptions, Warning};
+use kiln_remote::credentials::ConfigFiles;
+use kiln_remote::{Hosts, Remote, RemoteError, RemoteOptions, Warning};
 
 use crate::commands::Context;
 use crate::ui::{self, report::Report};
@@ -29,8 +30,23 @@ pub(crate) fn remote(
     args: &RegistryArgs,
     cancelled: Arc<AtomicBool>,
 ) -> Result<Remote, Report> {
+    Remote::new(options(context, args, cancelled)).map_err(failed)
+}
+
+/// What the client is made from.
+pub(crate) fn options(
+    context: &Context,
+    args: &RegistryArgs,
+    cancelled: Arc<AtomicBool>,
+) -> RemoteOptions {
     let environment = &context.environment;
-    let mut options = RemoteOptions {
+    RemoteOptions {
+        credentials: Arc::new(credential_files(context)),
+        hosts: Hosts {
+            plain_http: args.plain_http.clone(),
+            folders: environment.hosts_directories.clone(),
+            ..Hosts::default()
+        },
         client: kiln_fetch::ClientOptions {
             proxies: environment.proxies.clone(),
             ca_certificates: environment.ca_certificates.iter().cloned().collect(),
@@ -42,9 +58,14 @@ pub(crate) fn remote(
             ui::note(&format!("{} says: {}", warning.host, warning.text));
         })),
         ..RemoteOptions::default()
-    };
-    options.hosts.plain_http.extend(args.plain_http.clone());
-    Ok(Remote::new(options)?)
+    }
+}
+
+/// The files in which logins are kept.
+pub(crate) fn credential_files(context: &Context) -> ConfigFiles {
+    let environment = &context.environment;
+    ConfigFiles::new(environment.credential_files.clone())
+        .helper_path(environment.program_folders.clone())
 }
 
 /// A failure at a registry, with what to do about it.

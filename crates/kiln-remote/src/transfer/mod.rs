@@ -63,8 +63,9 @@ pub trait ContentSource: Sync {
         Ok(vec![])
     }
 
-    /// The repository that this is, if it is one: a target on the same registry can take blobs without their being sent.
-    fn origin(&self) -> Option<Origin<'_>> {
+    /// A repository that is known to have the blob: a target on the same registry can take it without its being sent.
+    fn origin(&self, blob: &Descriptor) -> Option<Origin<'_>> {
+        let _ = blob;
         None
     }
 }

@@ -32,7 +32,7 @@ impl ContentSource for Repository {
         Ok(Self::referrers(self, subject, None)?)
     }
 
-    fn origin(&self) -> Option<Origin<'_>> {
+    fn origin(&self, _: &Descriptor) -> Option<Origin<'_>> {
         Some(Origin {
             registry: self.registry(),
             repository: self.name(),

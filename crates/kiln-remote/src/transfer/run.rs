@@ -143,7 +143,7 @@ impl Run<'_> {
         let progress = |bytes| self.tell(TransferEvent::Moved { blob, bytes });
         let how = self
             .target
-            .put_blob(blob, &source, self.source.origin(), &progress)
+            .put_blob(blob, &source, self.source.origin(blob), &progress)
             .map_err(|source| TransferError::Target {
                 what: what(),
                 source,

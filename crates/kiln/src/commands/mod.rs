@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod completions;
+pub(crate) mod copy;
 pub(crate) mod df;
 pub(crate) mod doctor;
 pub(crate) mod history;
@@ -9,6 +10,8 @@ pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod load;
+pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod prune;
 pub(crate) mod pull;
 pub(crate) mod push;
@@ -17,6 +20,7 @@ pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod serve;
 pub(crate) mod tag;
+pub(crate) mod tags;
 pub(crate) mod verify;
 
 use kiln_oci::{Image, Platform, Reference, Source as _};

@@ -1,6 +1,7 @@
 //! `kiln pull`: an image from a registry into the store.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use kiln_oci::Reference;
@@ -45,7 +46,8 @@ pub(crate) fn pull(context: &Context, args: &PullArgs) -> Result<ExitCode, Repor
         true => Wanted::All,
         false => Wanted::Platform(platform(args.platform.as_deref())?),
     };
-    let remote = registries::remote(context, &args.registry, registries::interruptible()?)?;
+    let cancelled = registries::interruptible()?;
+    let remote = registries::remote(context, &args.registry, Arc::clone(&cancelled))?;
     let store = context.store()?;
     let mode = if args.quiet {
         Progress::Quiet
@@ -63,7 +65,7 @@ pub(crate) fn pull(context: &Context, args: &PullArgs) -> Result<ExitCode, Repor
             lease: &lease,
             repository: &remote.repository(name),
             transfers: &transfers,
-            parallel: remote.options().parallel,
+            cancelled: &cancelled,
         };
         pulled.push(pull.run(name, &wanted)?);
         Ok(())

@@ -1,6 +1,7 @@
 //! `kiln push`: an image of the store to a registry.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use kiln_layer::Compression;
@@ -52,7 +53,8 @@ pub(crate) fn push(context: &Context, args: &PushArgs) -> Result<ExitCode, Repor
         None => args.image.parse()?,
     };
     let compression = Compression::parse(&args.compression, args.compression_level)?;
-    let remote = registries::remote(context, &args.registry, registries::interruptible()?)?;
+    let cancelled = registries::interruptible()?;
+    let remote = registries::remote(context, &args.registry, Arc::clone(&cancelled))?;
     let store = context.store()?;
     let lease = store.lease()?;
     let descriptor = find(&store, &args.image, args.platform.as_deref())?;
@@ -67,7 +69,7 @@ pub(crate) fn push(context: &Context, args: &PushArgs) -> Result<ExitCode, Repor
         lease: &lease,
         repository: &remote.repository(&to),
         transfers: &Transfers::new(&*display, &AtomicUsize::new(0)),
-        parallel: remote.options().parallel,
+        cancelled: &cancelled,
         compression: &compression,
     }
     .run(&descriptor, &to);

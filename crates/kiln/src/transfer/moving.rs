@@ -30,6 +30,11 @@ impl<'a> Transfers<'a> {
         Self { observer, steps }
     }
 
+    /// Something that a person should know.
+    pub(crate) fn warn(&self, message: &str) {
+        self.observer.event(&Event::Warning { message });
+    }
+
     /// A blob begins to move.
     pub(crate) fn begin(&self, descriptor: &Descriptor) -> Moving<'a> {
         let step = self.steps.fetch_add(1, Ordering::Relaxed) + 1;
@@ -73,12 +78,8 @@ impl Moving<'_> {
     }
 
     /// Passes content on and tells how much of it went by.
-    pub(crate) fn counted<R: Read>(&self, content: R) -> Counted<'_, R> {
-        Counted {
-            content,
-            done: 0,
-            moving: self,
-        }
+    pub(crate) fn counted<R: Read>(&self, content: R) -> Counted<R, impl Fn(u64)> {
+        Counted::new(content, |done| self.progress(done))
     }
 
     /// It was there already.
@@ -98,17 +99,28 @@ impl Moving<'_> {
 }
 
 /// Content that tells how much of it was read.
-pub(crate) struct Counted<'a, R> {
+pub(crate) struct Counted<R, F> {
     content: R,
     done: u64,
-    moving: &'a Moving<'a>,
+    tell: F,
 }
 
-impl<R: Read> Read for Counted<'_, R> {
+impl<R: Read, F: Fn(u64)> Counted<R, F> {
+    /// Nothing was read yet.
+    pub(crate) fn new(content: R, tell: F) -> Self {
+        Self {
+            content,
+            done: 0,
+            tell,
+        }
+    }
+}
+
+impl<R: Read, F: Fn(u64)> Read for Counted<R, F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.content.read(buffer)?;
         self.done += read as u64;
-        self.moving.progress(self.done);
+        (self.tell)(self.done);
         Ok(read)
     }
 }

@@ -1,19 +1,20 @@
 //! From a registry into the store.
 //!
-//! Documents come first, then blobs, several at a time, and the name last: an image that was interrupted on its
-//! way is not there, and what had arrived of it is not fetched again.
+//! Blobs come first, then documents, and the name last: an image that was interrupted on its way is not there, and what
+//! had arrived of it is not fetched again.
 
-use kiln_oci::{Descriptor, Document, Index, Manifest, Platform, Reference, SourceError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use kiln_oci::{Descriptor, Document, Platform, Reference};
 use kiln_remote::{Name, Repository};
 use kiln_store::{Lease, Store};
 
+use super::end::{Known, MAX_DEPTH, StoreEnd, choose};
 use super::moving::Transfers;
-use super::parallel;
+use super::{Along, transfer};
 use crate::registries;
 use crate::ui::report::Report;
-
-/// How deep indexes may nest. The specification sets no bound, and nobody writes more than two.
-const MAX_DEPTH: usize = 8;
 
 /// Which images of an index are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +35,8 @@ pub(crate) struct Pull<'a> {
     pub(crate) repository: &'a Repository,
     /// Who is told.
     pub(crate) transfers: &'a Transfers<'a>,
-    /// How many blobs move at once.
-    pub(crate) parallel: usize,
+    /// Once true, it ends soon.
+    pub(crate) cancelled: &'a Arc<AtomicBool>,
 }
 
 impl Pull<'_> {
@@ -46,126 +47,49 @@ impl Pull<'_> {
     /// If it is not there or not for the platform, is damaged, or cannot be stored.
     pub(crate) fn run(&self, reference: &Reference, wanted: &Wanted) -> Result<Descriptor, Report> {
         let named = self.repository.manifest(Name::from(reference));
-        let (descriptor, bytes) = named.map_err(registries::failed)?;
-        self.content(&descriptor, bytes, reference, wanted)?;
+        let (top, bytes) = named.map_err(registries::failed)?;
+        let (root, bytes) = match wanted {
+            Wanted::All => (top.clone(), bytes),
+            Wanted::Platform(platform) => self.descend(&top, bytes, reference, platform)?,
+        };
+        let source = Known::new(self.repository, root.digest, bytes);
+        let end = StoreEnd::new(self.store, self.lease);
+        let (transfers, cancelled) = (self.transfers, self.cancelled);
+        transfer(
+            &source,
+            &end,
+            &root,
+            None,
+            Along::Nothing,
+            transfers,
+            cancelled,
+        )?;
         self.store.sync_all()?;
-        self.store.set_reference(reference, &descriptor)?;
-        Ok(descriptor)
+        self.store.set_reference(reference, &top)?;
+        Ok(top)
     }
 
-    /// Fetches what `descriptor` stands for, with all that it needs.
-    fn content(
+    /// The manifest for `platform` below `top`, and its bytes. The indexes on the way are kept.
+    fn descend(
         &self,
-        descriptor: &Descriptor,
+        top: &Descriptor,
         bytes: Vec<u8>,
         reference: &Reference,
-        wanted: &Wanted,
-    ) -> Result<(), Report> {
-        let mut documents = vec![];
-        let mut blobs = vec![];
-        let mut pending = vec![(descriptor.clone(), Some(bytes), 0)];
-        while let Some((descriptor, bytes, depth)) = pending.pop() {
-            let bytes = match bytes {
-                Some(bytes) => bytes,
-                None => self.document(&descriptor)?,
+        platform: &Platform,
+    ) -> Result<(Descriptor, Vec<u8>), Report> {
+        let (mut descriptor, mut bytes) = (top.clone(), bytes);
+        for _ in 0..MAX_DEPTH {
+            let Document::Index(index) = Document::parse(&bytes)? else {
+                return Ok((descriptor, bytes));
             };
-            match Document::parse(&bytes)? {
-                Document::Manifest(manifest) => blobs.extend(parts(&manifest)),
-                Document::Index(_) if depth == MAX_DEPTH => {
-                    return Err(Report::new(format!(
-                        "{} nests indexes too deeply",
-                        reference.familiar()
-                    )));
-                }
-                Document::Index(index) => {
-                    for child in choose(&index, reference, wanted)? {
-                        let kind = child.media_type.as_str();
-                        if kiln_oci::media_type::is_manifest(kind)
-                            || kiln_oci::media_type::is_index(kind)
-                        {
-                            pending.push((child, None, depth + 1));
-                        } else {
-                            blobs.push(child);
-                        }
-                    }
-                }
-            }
-            documents.push(bytes);
+            self.store.put_document(self.lease, &bytes)?;
+            descriptor = choose(&index, reference, platform)?;
+            let found = self.repository.manifest(&descriptor.digest);
+            bytes = found.map_err(registries::failed)?.1;
         }
-        parallel::each(self.parallel, blobs, |descriptor| self.blob(descriptor))?;
-        for bytes in &documents {
-            self.store.put_document(self.lease, bytes)?;
-        }
-        self.index_layers(&documents)
+        Err(Report::new(format!(
+            "{} nests indexes too deeply",
+            reference.familiar()
+        )))
     }
-
-    fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Report> {
-        self.lease.hold_blob(&descriptor.digest)?;
-        if self.store.has_blob(&descriptor.digest)? {
-            return Ok(self.store.read_document(&descriptor.digest)?);
-        }
-        let fetched = self.repository.manifest(&descriptor.digest);
-        Ok(fetched.map_err(registries::failed)?.1)
-    }
-
-    fn blob(&self, descriptor: &Descriptor) -> Result<(), Report> {
-        let moving = self.transfers.begin(descriptor);
-        self.lease.hold_blob(&descriptor.digest)?;
-        if self.store.has_blob(&descriptor.digest)? {
-            moving.existed();
-            return Ok(());
-        }
-        let content = self.repository.open(descriptor);
-        let mut content = moving.counted(content.map_err(registries::failed)?);
-        self.store.put_blob(self.lease, descriptor, &mut content)?;
-        drop(content);
-        moving.arrived();
-        Ok(())
-    }
-
-    /// Tells the store which blob is which layer, so that layers are found by their diff ids.
-    fn index_layers(&self, documents: &[Vec<u8>]) -> Result<(), Report> {
-        for bytes in documents {
-            let Document::Manifest(manifest) = Document::parse(bytes)? else {
-                continue;
-            };
-            let kind = manifest.media_type.as_deref();
-            let kind = kind.unwrap_or(kiln_oci::media_type::OCI_MANIFEST);
-            if let Ok(image) = self.store.image_at(&Descriptor::of(kind, bytes)) {
-                self.store.adopt(self.lease, &image)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What a manifest needs beside itself.
-fn parts(manifest: &Manifest) -> impl Iterator<Item = Descriptor> {
-    let config = std::iter::once(manifest.config.clone());
-    config.chain(manifest.layers.clone())
-}
-
-fn choose(
-    index: &Index,
-    reference: &Reference,
-    wanted: &Wanted,
-) -> Result<Vec<Descriptor>, SourceError> {
-    let platform = match wanted {
-        Wanted::All => return Ok(index.manifests.clone()),
-        Wanted::Platform(platform) => platform,
-    };
-    if let Some(chosen) = index.select(platform) {
-        return Ok(vec![chosen.clone()]);
-    }
-    let available = index.manifests.iter();
-    let available: Vec<String> = available
-        .filter_map(|manifest| manifest.platform.as_ref())
-        .filter(|platform| platform.os != "unknown")
-        .map(ToString::to_string)
-        .collect();
-    Err(SourceError::Platform {
-        name: reference.familiar(),
-        wanted: Box::new(platform.clone()),
-        available: available.join(", "),
-    })
 }

@@ -5,6 +5,7 @@ pub(crate) mod live;
 pub(crate) mod log;
 pub(crate) mod plain;
 pub(crate) mod progress;
+pub(crate) mod prompt;
 pub(crate) mod report;
 pub(crate) mod size;
 pub(crate) mod table;

@@ -349,7 +349,7 @@ impl Finished<'_> {
                 lease: &self.built.lease,
                 repository: &remote.repository(name),
                 transfers: &Transfers::new(&*display, &steps),
-                parallel: remote.options().parallel,
+                cancelled: &cancel.flag(),
                 compression: &output.compression,
             };
             let sent = push.run(&self.built.descriptor, name);

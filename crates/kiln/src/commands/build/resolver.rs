@@ -1,7 +1,6 @@
 //! Where base images come from: the local store, registries, OCI layouts, archives.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -13,6 +12,7 @@ use kiln_store::{Store, archive, layout};
 use crate::commands::Context;
 use crate::registries::{self, RegistryArgs};
 use crate::transfer::moving::Transfers;
+use crate::transfer::place::Spot;
 use crate::transfer::pull::{Pull, Wanted};
 use crate::ui::report::{Report, Reported};
 
@@ -89,7 +89,7 @@ impl<'a> Resolver<'a> {
             lease: &lease,
             repository: &remote.repository(reference),
             transfers: &Transfers::new(self.of.observer, self.of.steps),
-            parallel: remote.options().parallel,
+            cancelled: &self.of.cancel.flag(),
         };
         pull.run(reference, &Wanted::Platform(platform.clone()))
             .map(drop)
@@ -102,25 +102,6 @@ impl<'a> Resolver<'a> {
         let remote = registries::remote(self.of.context, self.of.registry, self.of.cancel.flag())?;
         Ok(self.remote.get_or_init(|| remote))
     }
-
-    /// `PATH`, `PATH:TAG` or `PATH@DIGEST`. A path that exists as a whole is not taken apart.
-    fn split(&self, text: &str) -> (PathBuf, Option<String>) {
-        let whole = self.of.context.environment.absolute(text);
-        if whole.exists() {
-            return (whole, None);
-        }
-        let at = text.find('@').or_else(|| text.rfind(':'));
-        match at {
-            Some(at) => {
-                let wanted = text[at..].trim_start_matches(':').to_owned();
-                (
-                    self.of.context.environment.absolute(&text[..at]),
-                    Some(wanted),
-                )
-            }
-            None => (whole, None),
-        }
-    }
 }
 
 impl BaseResolver for Resolver<'_> {
@@ -131,13 +112,13 @@ impl BaseResolver for Resolver<'_> {
         };
         match name.split_once("://") {
             Some(("oci-layout" | "oci-archive", rest)) => {
-                let (path, wanted) = self.split(rest);
+                let Spot { path, wanted } = Spot::parse(rest, &self.of.context.environment);
                 layout::open_into(&path, self.of.store)
                     .map_err(|error| invalid(error.into()))?
                     .find(wanted.as_deref(), platform)
             }
             Some(("docker-archive", rest)) => {
-                let (path, wanted) = self.split(rest);
+                let Spot { path, wanted } = Spot::parse(rest, &self.of.context.environment);
                 archive::open_docker_into(&path, self.of.store)
                     .map_err(|error| invalid(error.into()))?
                     .find(wanted.as_deref(), platform)
