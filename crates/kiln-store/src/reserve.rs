@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::disk::sync_directory;
+
 /// Bytes: enough for the files of both databases, a lease and its directories.
 const SIZE: usize = 512 << 10;
 
@@ -16,7 +18,12 @@ pub(crate) fn path(root: &Path) -> PathBuf {
 
 /// Gives the room back to the disk. Says whether there was any.
 pub(crate) fn release(root: &Path) -> bool {
-    fs::remove_file(path(root)).is_ok()
+    let is_removed = fs::remove_file(path(root)).is_ok();
+    if is_removed {
+        // A file system with a journal hands blocks out again only when their removal is in it.
+        let _ = sync_directory(root);
+    }
+    is_removed
 }
 
 /// Takes the room again, if it is not taken. A disk that has none keeps none.
