@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use kiln_dockerfile::ignore::IgnoreFile;
-use kiln_layer::{IndexEntry, Kind, Tree};
+use kiln_layer::{Entry, IndexEntry, Kind, Tree};
 use kiln_oci::Digest;
 use kiln_store::Lease;
 use kiln_store::Store;
@@ -170,8 +170,11 @@ fn read_ignore_file(root: &Path) -> Option<Vec<u8>> {
 pub(crate) struct Directory<'a> {
     store: Option<&'a Store>,
     place: String,
-    tree: Tree,
+    /// Made when it is first asked for: an unchanged context is known by its fingerprint.
+    tree: OnceLock<Tree>,
     walked: Option<Walk>,
+    /// Whether the tree is another than the walk found.
+    is_changed: bool,
 }
 
 impl<'a> Directory<'a> {
@@ -180,27 +183,32 @@ impl<'a> Directory<'a> {
         Self {
             store: None,
             place,
-            tree: Tree::new(),
+            tree: OnceLock::from(Tree::new()),
             walked: None,
+            is_changed: false,
         }
     }
 
-    fn new(store: &'a Store, place: String, mut walked: Walk) -> Self {
-        let entries = std::mem::take(&mut walked.entries);
-        let indexed = |entry| IndexEntry {
-            entry,
+    fn new(store: &'a Store, place: String, walked: Walk) -> Self {
+        Self {
+            store: Some(store),
+            place,
+            tree: OnceLock::new(),
+            walked: Some(walked),
+            is_changed: false,
+        }
+    }
+
+    fn make_tree(&self) -> Tree {
+        let entries = self.walked.iter().flat_map(|walked| &walked.entries);
+        let indexed = |entry: &Entry| IndexEntry {
+            entry: entry.clone(),
             content: None,
             offset: 0,
             extents: vec![],
             kept: None,
         };
-        let tree = tree_of(entries.into_iter().map(indexed).collect());
-        Self {
-            store: Some(store),
-            place,
-            tree,
-            walked: Some(walked),
-        }
+        tree_of(entries.map(indexed).collect())
     }
 
     /// Walks all of `root`, ignore files included.
@@ -219,7 +227,7 @@ impl<'a> Directory<'a> {
     /// The same files with the modes that git knows, whatever the umask of the checkout: files may be executable,
     /// directories may be searched, and everyone may read. What nobody may write (git's own objects) stays so.
     pub(crate) fn with_git_modes(mut self) -> Self {
-        let mut index = kiln_layer::LayerIndex::clone(&self.tree.layers()[0]);
+        let mut index = kiln_layer::LayerIndex::clone(&self.tree().layers()[0]);
         for indexed in &mut index.entries {
             let entry = &mut indexed.entry;
             entry.mode = match &entry.kind {
@@ -230,19 +238,26 @@ impl<'a> Directory<'a> {
                 _ => entry.mode,
             };
         }
-        self.tree =
-            Tree::of([&Arc::new(index)]).expect("because modes decide nothing about places");
+        let tree = Tree::of([&Arc::new(index)]);
+        let tree = tree.expect("because modes decide nothing about places");
+        self.tree = OnceLock::from(tree);
+        self.is_changed = true;
         self
     }
 }
 
 impl Files for Directory<'_> {
     fn tree(&self) -> &Tree {
-        &self.tree
+        self.tree.get_or_init(|| self.make_tree())
     }
 
     fn place(&self) -> String {
         self.place.clone()
+    }
+
+    fn fingerprint(&self) -> Option<Digest> {
+        let walked = self.walked.as_ref().filter(|_| !self.is_changed);
+        walked?.fingerprint()
     }
 
     fn digests(&self, paths: &[Vec<u8>]) -> Result<Vec<Digest>, ReadError> {
@@ -260,7 +275,10 @@ impl Files for Directory<'_> {
 
     fn open(&self, path: &[u8]) -> io::Result<Box<dyn Read + Send>> {
         let walked = self.walked.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let size = self.tree.get(path).map_or(0, |node| node.indexed().size());
+        let size = self
+            .tree()
+            .get(path)
+            .map_or(0, |node| node.indexed().size());
         // A file that grows while it is read is taken as it was when the context was walked.
         Ok(Box::new(walked.open(path)?.take(size)))
     }

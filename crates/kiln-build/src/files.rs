@@ -33,6 +33,12 @@ pub(crate) trait Files: Send + Sync {
     /// Digests of the contents of the regular files at `paths`, in that order.
     fn digests(&self, paths: &[Vec<u8>]) -> Result<Vec<Digest>, ReadError>;
 
+    /// A digest that stays the same only as long as all of it does, if there is one that is quicker to have than
+    /// the files themselves.
+    fn fingerprint(&self) -> Option<Digest> {
+        None
+    }
+
     /// The bytes of the regular file at `path`.
     fn open(&self, path: &[u8]) -> io::Result<Box<dyn Read + Send>>;
 

@@ -6,6 +6,7 @@ use kiln_dockerfile::evaluate::{
     CopySource, Destination as To, EvaluatedCopy, HeredocFile, PathSource,
 };
 use kiln_layer::{LayerIndex, Tree};
+use kiln_oci::Digest;
 use kiln_run::resolve_user;
 
 use super::results::key_on;
@@ -15,7 +16,8 @@ use crate::copy::select::{Chosen, Request, digest, select};
 use crate::copy::{Attributes, Times};
 use crate::error::StepError;
 use crate::event::{Event, StepId};
-use crate::files::{Files, MemoryFiles};
+use crate::files::{Files, MemoryFiles, ReadError};
+use crate::key::KeyBuilder;
 use crate::state::Made;
 
 /// Files from one place that go to the destination.
@@ -30,6 +32,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
     /// COPY.
     pub(super) fn copy(&self, step: StepId, copy: &EvaluatedCopy) -> Result<Made, StepError> {
         let mut parts = vec![];
+        let mut digests = vec![];
         let paths: Vec<&PathSource> = copy.sources.iter().filter_map(as_path).collect();
         if !paths.is_empty() {
             let files = self.shared.files(copy.from.as_ref())?;
@@ -38,18 +41,35 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
                 excludes: &copy.to.excludes,
                 parents: copy.parents,
             };
+            let memo = match paths.len() == copy.sources.len() {
+                true => self.selection_memo(&*files, &request, &copy.to),
+                false => None,
+            };
+            if let Some(memo) = &memo
+                && let Some(made) = self.unchanged(step, memo, &copy.to)?
+            {
+                return Ok(made);
+            }
             let chosen = select(&*files, &request)?;
+            let digest = selection_digest(&*files, &chosen, &copy.to)?;
+            digests.push(digest);
+            if let Some(memo) = memo {
+                let store = self.shared.build.store;
+                store.cache_put(SELECTIONS, &memo, digest.as_bytes())?;
+            }
             parts.push(Part {
                 files,
                 chosen,
                 from_archive: false,
             });
         }
-        parts.extend(heredocs(
-            copy.sources.iter().filter_map(as_heredoc),
-            &copy.to,
-        )?);
-        self.place(step, "copy", &parts, &copy.to)
+        let heredocs = heredocs(copy.sources.iter().filter_map(as_heredoc), &copy.to)?;
+        if let Some(part) = heredocs {
+            digests.push(selection_digest(&*part.files, &part.chosen, &copy.to)?);
+            parts.push(part);
+        }
+        let key = self.place_key("copy", &copy.to, digests);
+        self.cached(step, &key, || self.write_parts(step, &parts, &copy.to))
     }
 
     /// Finds or makes the layer that puts `parts` at the destination.
@@ -60,16 +80,58 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         parts: &[Part<'a>],
         to: &To,
     ) -> Result<Made, StepError> {
+        let digests = parts
+            .iter()
+            .map(|part| selection_digest(&*part.files, &part.chosen, to));
+        let key = self.place_key(kind, to, digests.collect::<Result<Vec<_>, _>>()?);
+        self.cached(step, &key, || self.write_parts(step, parts, to))
+    }
+
+    /// The key of a step that puts these selections at the destination.
+    fn place_key(
+        &self,
+        kind: &str,
+        to: &To,
+        selections: impl IntoIterator<Item = Digest>,
+    ) -> Digest {
         let below = (!to.link).then_some(&self.state);
         let mut key = key_on(kind, below, self.state.epoch);
         key.text(&to.path);
         key.optional(to.chown.as_deref())
             .optional(to.chmod.as_deref());
-        for part in parts {
-            let (owner, mode) = (to.chown.is_some(), to.chmod.is_some());
-            key.digest(&digest(&*part.files, &part.chosen, owner, mode)?);
+        for selection in selections {
+            key.digest(&selection);
         }
-        self.cached(step, &key.finish(), || self.write_parts(step, parts, to))
+        key.finish()
+    }
+
+    /// The key under which it is kept what the request chose, when the place has a fingerprint.
+    fn selection_memo(&self, files: &dyn Files, request: &Request<'_>, to: &To) -> Option<Digest> {
+        let mut key = KeyBuilder::new("selection-memo");
+        key.digest(&files.fingerprint()?);
+        key.number(request.sources.len() as u64);
+        for source in request.sources {
+            key.text(&source.written)
+                .text(&source.base)
+                .text(&source.path);
+            key.number(u64::from(source.wildcard));
+        }
+        key.list(request.excludes);
+        for flag in [request.parents, to.chown.is_some(), to.chmod.is_some()] {
+            key.number(u64::from(flag));
+        }
+        Some(key.finish())
+    }
+
+    /// The layer of a COPY from a place that did not change since, without choosing and looking at its files
+    /// again.
+    fn unchanged(&self, step: StepId, memo: &Digest, to: &To) -> Result<Option<Made>, StepError> {
+        let known = self.shared.build.store.cache_get(SELECTIONS, memo)?;
+        let Some(bytes) = known.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else {
+            return Ok(None);
+        };
+        let key = self.place_key("copy", to, [Digest::from_sha256(bytes)]);
+        self.known(step, &key)
     }
 
     fn write_parts(
@@ -215,6 +277,14 @@ impl Shared<'_, '_> {
         })?;
         self.remember_layer(&key, &layer, epoch)
     }
+}
+
+/// The cache space of what requests chose.
+const SELECTIONS: &str = "selection";
+
+/// The digest of a selection as far as it counts for a step.
+fn selection_digest(files: &dyn Files, chosen: &[Chosen], to: &To) -> Result<Digest, ReadError> {
+    digest(files, chosen, to.chown.is_some(), to.chmod.is_some())
 }
 
 fn as_path(source: &CopySource) -> Option<&PathSource> {

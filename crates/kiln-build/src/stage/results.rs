@@ -27,6 +27,17 @@ impl Worker<'_, '_> {
         }
     }
 
+    /// The result of a step, if it is at hand under `key`.
+    pub(super) fn known(&self, step: StepId, key: &Digest) -> Result<Option<Made>, StepError> {
+        let shared = self.shared;
+        let _turn = shared.in_flight.enter(*key);
+        let made = shared.known_layer(key, self.may_use_cache())?;
+        if made.is_some() {
+            shared.build.observer.event(&Event::Cached { step });
+        }
+        Ok(made)
+    }
+
     /// The result of a step: the one at hand under `key`, else a new one. Two stages that come to the same
     /// key at once make it once.
     pub(super) fn cached(

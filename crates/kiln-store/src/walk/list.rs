@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
+use std::time::SystemTime;
 
 use kiln_layer::entry::{MAX_PATH, join_path};
 use kiln_layer::{Entry, Kind, Time};
@@ -18,7 +19,7 @@ use rustix::fs::{
     makedev, openat2, readlinkat, statx,
 };
 
-use super::{Decision, Stamp, Walk, WalkError, open_root};
+use super::{Decision, Stamp, State, Walk, WalkError, open_root};
 
 /// Says what becomes of a path; the flag tells directories.
 type Filter<'a> = dyn Fn(&[u8], bool) -> Decision + Sync + 'a;
@@ -29,6 +30,7 @@ type Filter<'a> = dyn Fn(&[u8], bool) -> Decision + Sync + 'a;
 /// # Errors
 /// Names the path that could not be read. What disappears while the walk goes on is left out.
 pub fn walk(root: &Path, filter: &Filter<'_>) -> Result<Walk, WalkError> {
+    let began = SystemTime::now();
     let directory = open_root(root)?;
     let walker = Walker {
         root,
@@ -51,15 +53,19 @@ pub fn walk(root: &Path, filter: &Filter<'_>) -> Result<Walk, WalkError> {
         .expect("because no thread panics with it");
     let mut entries = in_order(listed);
     link_names(&mut entries);
-    let files = entries.iter().filter(|child| child.is_file);
-    let stamps = files
-        .map(|child| (child.entry.path.clone(), child.stamp))
-        .collect();
+    let split = |child: Child| {
+        let (stamp, is_file) = (child.stamp, child.is_file);
+        (child.entry, State { stamp, is_file })
+    };
+    let (entries, states) = entries.into_iter().map(split).unzip();
     Ok(Walk {
         root: root.to_path_buf(),
         directory,
-        entries: entries.into_iter().map(|child| child.entry).collect(),
-        stamps,
+        entries,
+        states,
+        places: OnceLock::new(),
+        began,
+        fingerprint: OnceLock::new(),
         memo: Mutex::default(),
     })
 }

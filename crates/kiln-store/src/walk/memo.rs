@@ -135,7 +135,7 @@ impl Memo {
                 record.age = record.age.saturating_add(1);
             }
         }
-        for stamp in walk.stamps.values() {
+        for stamp in walk.stamps() {
             let record = self.records.get_mut(&(stamp.device, stamp.inode));
             if let Some(record) = record.filter(|record| record.stamp == *stamp) {
                 record.age = 0;
@@ -234,7 +234,7 @@ fn read(
 }
 
 /// Whether any later change is sure to give the file another stamp.
-fn is_settled(stamp: &Stamp, began: SystemTime) -> bool {
+pub(super) fn is_settled(stamp: &Stamp, began: SystemTime) -> bool {
     const SECOND: i128 = 1_000_000_000;
     let is_coarse = stamp.mtime % SECOND == 0 && stamp.ctime % SECOND == 0;
     let grain = if is_coarse { COARSE } else { TICK };

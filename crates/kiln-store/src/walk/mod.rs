@@ -4,6 +4,7 @@
 //! the same device, inode, size and times; what it does not know it reads, in parallel.
 
 mod error;
+mod fingerprint;
 mod list;
 mod memo;
 mod store;
@@ -13,9 +14,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use kiln_layer::Entry;
+use kiln_oci::Digest;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
@@ -49,6 +52,14 @@ pub struct Stamp {
     pub ctime: i128,
 }
 
+/// What was seen of an entry beside what it is.
+#[derive(Debug)]
+struct State {
+    stamp: Stamp,
+    /// Whether it is a regular file, by this name or another.
+    is_file: bool,
+}
+
 /// A directory that was walked.
 #[derive(Debug)]
 pub struct Walk {
@@ -59,8 +70,13 @@ pub struct Walk {
     pub entries: Vec<Entry>,
     root: PathBuf,
     directory: OwnedFd,
-    /// The states of the regular files, by every name.
-    stamps: HashMap<Vec<u8>, Stamp>,
+    /// The states of `entries`, in their order.
+    states: Vec<State>,
+    /// Where regular files are among `entries`, by every name; made when it is first needed.
+    places: OnceLock<HashMap<Vec<u8>, usize>>,
+    /// When the walk began.
+    began: SystemTime,
+    fingerprint: OnceLock<Option<Digest>>,
     /// What is known of the files' content, once somebody asked the store.
     memo: Mutex<Option<Memo>>,
 }
@@ -75,7 +91,30 @@ impl Walk {
     /// The state in which a regular file was found, by any of its paths below the root.
     #[must_use]
     pub fn stamp(&self, path: &[u8]) -> Option<&Stamp> {
-        self.stamps.get(path)
+        let places = self.places.get_or_init(|| {
+            let all = self.entries.iter().zip(&self.states).enumerate();
+            let files = all.filter(|(_, (_, state))| state.is_file);
+            files
+                .map(|(place, (entry, _))| (entry.path.clone(), place))
+                .collect()
+        });
+        Some(&self.states[*places.get(path)?].stamp)
+    }
+
+    /// The states of all regular files.
+    fn stamps(&self) -> impl Iterator<Item = &Stamp> {
+        let files = self.states.iter().filter(|state| state.is_file);
+        files.map(|state| &state.stamp)
+    }
+
+    /// A digest of all that was found: names, kinds, modes, links, and the states of the files. As long as it
+    /// is the same, so is every file's content. Nothing if that is not certain, because a file had been changed
+    /// a moment before the walk: it could change again and have the same times.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Digest> {
+        *self
+            .fingerprint
+            .get_or_init(|| fingerprint::fingerprint(self))
     }
 
     fn memo(&self) -> MutexGuard<'_, Option<Memo>> {

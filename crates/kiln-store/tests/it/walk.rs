@@ -206,3 +206,66 @@ fn what_cannot_be_walked_is_named() {
     let file = scratch.path().join("Makefile");
     assert!(walk(&file, &everything).is_err());
 }
+
+/// Walks until the directory's last change is so long ago that it has a fingerprint.
+fn fingerprint(root: &Path) -> kiln_oci::Digest {
+    loop {
+        if let Some(found) = walk(root, &|_, _| Decision::Include).unwrap().fingerprint() {
+            return found;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_fingerprint_is_the_same_until_something_changes() {
+    let scratch = Scratch::new("fingerprint");
+    let root = scratch.path();
+    fs::create_dir(root.join("d")).unwrap();
+    fs::write(root.join("d/a"), "1").unwrap();
+    std::os::unix::fs::symlink("a", root.join("d/link")).unwrap();
+    let mut seen = vec![fingerprint(root)];
+    assert_eq!(fingerprint(root), seen[0]);
+    let filtered = walk(root, &|path, _| match path {
+        b"d/link" => Decision::Skip,
+        _ => Decision::Include,
+    });
+    seen.push(filtered.unwrap().fingerprint().unwrap());
+    let mtime = fs::metadata(root.join("d/a")).unwrap().modified().unwrap();
+    let changes: [&dyn Fn(); 6] = [
+        // Content alone, with its old time.
+        &|| {
+            fs::write(root.join("d/a"), "2").unwrap();
+            let file = fs::File::open(root.join("d/a")).unwrap();
+            file.set_modified(mtime).unwrap();
+        },
+        &|| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o640);
+            fs::set_permissions(root.join("d/a"), mode).unwrap();
+        },
+        &|| {
+            fs::remove_file(root.join("d/link")).unwrap();
+            std::os::unix::fs::symlink("b", root.join("d/link")).unwrap();
+        },
+        &|| fs::hard_link(root.join("d/a"), root.join("d/b")).unwrap(),
+        &|| fs::create_dir(root.join("e")).unwrap(),
+        &|| fs::rename(root.join("d/b"), root.join("d/c")).unwrap(),
+    ];
+    for change in changes {
+        change();
+        let new = fingerprint(root);
+        assert!(!seen.contains(&new));
+        seen.push(new);
+    }
+}
+
+#[test]
+fn a_young_file_has_no_fingerprint() {
+    let scratch = Scratch::new("young");
+    let file = fs::File::create(scratch.path().join("a")).unwrap();
+    // As if it were changed later than now: whatever the machine's load, it is young.
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1000);
+    file.set_modified(later).unwrap();
+    let walked = walk(scratch.path(), &|_, _| Decision::Include).unwrap();
+    assert_eq!(walked.fingerprint(), None);
+}

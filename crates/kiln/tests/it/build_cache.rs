@@ -110,3 +110,36 @@ fn a_pruned_cache_costs_time_and_nothing_else() {
         world.build(dockerfile, &["-t", "x", "--reproducible"]).ok()
     );
 }
+
+#[test]
+fn an_unchanged_context_is_known_and_a_changed_one_is_seen() {
+    let world = World::new();
+    let file = world.write("d/a", "1");
+    world.write("d/b", "b");
+    world.write(".dockerignore", "Dockerfile\n");
+    let text = "FROM scratch\nCOPY d /d\n";
+    let content = |args: &[&str]| {
+        let args = [&["-o", "type=local,dest=../out"], args].concat();
+        let outcome = world.build(text, &args);
+        let is_cached = outcome.stderr.contains("#2 CACHED");
+        outcome.ok();
+        (
+            fs::read_to_string(world.dir().join("../out/d/a")).unwrap(),
+            is_cached,
+        )
+    };
+    assert_eq!(content(&[]), ("1".to_owned(), false));
+    // Long enough ago to be trusted, and again, so that what was remembered is used.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    for _ in 0..3 {
+        assert_eq!(content(&[]), ("1".to_owned(), true));
+    }
+    assert_eq!(content(&["--no-cache"]), ("1".to_owned(), false));
+    let mtime = fs::metadata(&file).unwrap().modified().unwrap();
+    fs::write(&file, "2").unwrap();
+    fs::File::open(&file).unwrap().set_modified(mtime).unwrap();
+    assert_eq!(content(&[]), ("2".to_owned(), false));
+    // What a prune took is made again.
+    world.kiln(["prune"]).ok();
+    assert_eq!(content(&[]), ("2".to_owned(), false));
+}
