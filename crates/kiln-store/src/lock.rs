@@ -7,6 +7,15 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+#[cfg(target_os = "linux")]
+use std::sync::{
+    atomic::Ordering,
+    mpsc::{self, RecvTimeoutError},
+};
+#[cfg(target_os = "linux")]
+use std::{thread, time::Duration};
 
 use crate::error::StoreError;
 
@@ -78,8 +87,40 @@ impl FileLock {
     }
 }
 
+/// The word that nobody needs what is waited for any more. Copies share it; at first it cannot be said.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interrupt(Arc<OnceLock<Arc<AtomicBool>>>);
+
+impl Interrupt {
+    /// From now on the flag says it. The first one stays.
+    pub(crate) fn listen_to(&self, flag: Arc<AtomicBool>) {
+        let _ = self.0.set(flag);
+    }
+}
+
+/// How often the flag is looked at.
+#[cfg(target_os = "linux")]
+const LOOK: Duration = Duration::from_millis(50);
+
 #[cfg(target_os = "linux")]
 impl FileLock {
+    /// As [`share`](Self::share), but the wait ends with [`Interrupted`](io::ErrorKind::Interrupted) when the flag says
+    /// so.
+    pub(crate) fn share_unless(file: File, interrupt: &Interrupt) -> io::Result<Self> {
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => wait(file, interrupt, Self::share),
+            result => Ok(result.map(|()| Self(file))?),
+        }
+    }
+
+    /// As [`own`](Self::own), but the wait ends with [`Interrupted`](io::ErrorKind::Interrupted) when the flag says so.
+    pub(crate) fn own_unless(file: File, interrupt: &Interrupt) -> io::Result<Self> {
+        match Self::try_own(file)? {
+            Ok(lock) => Ok(lock),
+            Err(file) => wait(file, interrupt, Self::own),
+        }
+    }
+
     /// From now on the lock is shared. Others may have had it alone in between.
     pub(crate) fn become_shared(&self) -> io::Result<()> {
         patiently(|| self.0.lock_shared())
@@ -92,6 +133,31 @@ impl FileLock {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// Has another thread wait, which the kernel wakes as soon as the lock is free, and looks at the flag meanwhile. A thread that
+/// is left waiting gives the lock back when it gets it.
+#[cfg(target_os = "linux")]
+fn wait(
+    file: File,
+    interrupt: &Interrupt,
+    take: fn(File) -> io::Result<FileLock>,
+) -> io::Result<FileLock> {
+    let Some(flag) = interrupt.0.get() else {
+        return take(file);
+    };
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(take(file)));
+    loop {
+        match receiver.recv_timeout(LOOK) {
+            Ok(taken) => return taken,
+            Err(_) if flag.load(Ordering::SeqCst) => {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("the wait ended")),
         }
     }
 }
@@ -119,5 +185,31 @@ mod tests {
         let again = FileLock::try_exclusive(&path).unwrap();
         assert!(again.is_some(), "the copy keeps the lock");
         drop(copy);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_wait_ends_with_the_lock_or_with_the_flag() {
+        let scratch = kiln_testkit::TempDir::new();
+        let path = scratch.join("lock");
+        let held = FileLock::exclusive(&path).unwrap();
+        let again = || File::open(&path).unwrap();
+        let flag = Arc::new(AtomicBool::new(false));
+        let interrupt = Interrupt::default();
+        interrupt.listen_to(Arc::clone(&flag));
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| FileLock::own_unless(again(), &interrupt));
+            flag.store(true, Ordering::SeqCst);
+            let error = waits.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+        });
+        flag.store(false, Ordering::SeqCst);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| FileLock::share_unless(again(), &interrupt));
+            drop(held);
+            assert!(waits.join().unwrap().is_ok());
+        });
+        // The wait that was given up does not keep what it got.
+        assert!(FileLock::own_unless(again(), &interrupt).is_ok());
     }
 }

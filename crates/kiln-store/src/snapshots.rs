@@ -11,6 +11,7 @@ use kiln_oci::Digest;
 
 use crate::error::StoreError;
 use crate::lease::Lease;
+use crate::lock::Interrupt;
 use crate::snapshot::{
     CacheMount, CacheMountOptions, CommitOptions, Layers, Marks, SnapshotError, Snapshots, Upper,
 };
@@ -19,12 +20,12 @@ use crate::store::{Store, StoreOptions};
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The snapshots of the store at `root`.
-pub(crate) fn open(root: &Path, options: &StoreOptions) -> Snapshots {
+pub(crate) fn open(root: &Path, options: &StoreOptions, interrupt: Interrupt) -> Snapshots {
     let marks = match options.user_namespace {
         true => Marks::User,
         false => Marks::Trusted,
     };
-    Snapshots::new(root.join("snapshots"), marks)
+    Snapshots::new(root.join("snapshots"), marks).with_interrupt(interrupt)
 }
 
 impl Layers for Store {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +16,7 @@ use crate::cache::Used;
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::lease::{self, Lease};
+use crate::lock::Interrupt;
 use crate::pending::Pending;
 use crate::{cache, refs, reserve};
 
@@ -48,6 +50,7 @@ pub struct Store {
     pub(crate) last_opened: LastOpened,
     pub(crate) indexes: Mutex<HashMap<Digest, Arc<LayerIndex>>>,
     pub(crate) used: Used,
+    interrupt: Interrupt,
     #[cfg(target_os = "linux")]
     pub(crate) snapshots: crate::snapshot::Snapshots,
     #[cfg(target_os = "linux")]
@@ -87,6 +90,7 @@ impl Store {
             create(root, &layout)?;
         }
         let busy = options.busy_timeout;
+        let interrupt = Interrupt::default();
         let store = Self {
             root: root.to_owned(),
             refs: refs::open(&root.join("refs.db"), busy)?,
@@ -96,14 +100,22 @@ impl Store {
             indexes: Mutex::default(),
             used: Used::default(),
             #[cfg(target_os = "linux")]
-            snapshots: crate::snapshots::open(root, options),
+            snapshots: crate::snapshots::open(root, options, interrupt.clone()),
             #[cfg(target_os = "linux")]
-            cache_mounts: crate::snapshot::CacheMounts::new(root.join("cache-mounts")),
+            cache_mounts: crate::snapshot::CacheMounts::new(root.join("cache-mounts"))
+                .with_interrupt(interrupt.clone()),
+            interrupt,
         };
         if !store.is_read_only() {
             lease::clean_dead(root)?;
         }
         Ok(store)
+    }
+
+    /// Once `flag` is set nothing waits any more for a cache mount that another step has, or for a layer that
+    /// another process unpacks: that ends with an error. The first flag stays.
+    pub fn stop_waiting_at(&self, flag: Arc<AtomicBool>) {
+        self.interrupt.listen_to(flag);
     }
 
     /// The store's directory.

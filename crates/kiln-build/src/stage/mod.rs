@@ -20,7 +20,7 @@ use kiln_dockerfile::plan::PlannedStep;
 use kiln_dockerfile::{Evaluated, Plan, PlannedStage, Span, StageScope};
 use kiln_layer::Tree;
 use kiln_oci::Platform;
-use kiln_store::Lease;
+use kiln_store::{Lease, SnapshotError};
 
 use crate::bases::{Bases, stage_platform};
 use crate::context::Contexts;
@@ -143,7 +143,11 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
         let start = Instant::now();
         self.build.observer.event(&Event::Started { step, name });
         act(step).map_err(|source| {
-            if matches!(source, StepError::Cancelled) {
+            let is_cancelled = matches!(
+                source,
+                StepError::Cancelled | StepError::Snapshot(SnapshotError::Interrupted)
+            );
+            if is_cancelled {
                 return BuildError::Cancelled;
             }
             self.build.observer.event(&Event::Failed {

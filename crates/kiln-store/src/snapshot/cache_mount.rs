@@ -19,7 +19,7 @@ use super::error::SnapshotError;
 use super::measure::disk_usage;
 use super::seed;
 use super::shelf::{is_still_at, remove_tree};
-use crate::lock::FileLock;
+use crate::lock::{FileLock, Interrupt};
 
 /// Who may use a cache at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,13 +102,23 @@ pub struct CacheMountInfo {
 #[derive(Debug)]
 pub struct CacheMounts {
     root: PathBuf,
+    interrupt: Interrupt,
 }
 
 impl CacheMounts {
     /// The caches in the directory `root`, which is made when it is needed.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            interrupt: Interrupt::default(),
+        }
+    }
+
+    /// Waits for other steps end when `interrupt` says so.
+    pub(crate) fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
     }
 
     /// The cache `id`, made if it is not there. Waits where `sharing` says so. A step that needs
@@ -124,7 +134,7 @@ impl CacheMounts {
         let place = self.root.join(name_of(id)?);
         loop {
             fs::create_dir_all(&place).map_err(SnapshotError::io("create", &place))?;
-            let Some((number, lock)) = acquire(&place, options.sharing)? else {
+            let Some((number, lock)) = acquire(&place, options.sharing, &self.interrupt)? else {
                 // Somebody removed the cache meanwhile.
                 continue;
             };
@@ -222,7 +232,11 @@ fn name_of(id: &str) -> Result<String, SnapshotError> {
 
 /// Finds a copy and locks it alone if it is not there yet or `sharing` wants it so, shared
 /// otherwise. Nothing when the cache was removed meanwhile.
-fn acquire(place: &Path, sharing: CacheSharing) -> Result<Option<(u32, FileLock)>, SnapshotError> {
+fn acquire(
+    place: &Path,
+    sharing: CacheSharing,
+    interrupt: &Interrupt,
+) -> Result<Option<(u32, FileLock)>, SnapshotError> {
     for number in 0.. {
         let path = lock_path(place, number);
         let open = File::options()
@@ -237,18 +251,21 @@ fn acquire(place: &Path, sharing: CacheSharing) -> Result<Option<(u32, FileLock)
         };
         let is_made = place.join(number.to_string()).join("fs").exists();
         let failed = || SnapshotError::io("lock", &path);
+        let waited = || SnapshotError::lock(&path);
         let lock = match sharing {
             CacheSharing::Private => match FileLock::try_own(file).map_err(failed())? {
                 Ok(lock) => lock,
                 Err(_) => continue,
             },
-            CacheSharing::Shared if is_made => FileLock::share(file).map_err(failed())?,
+            CacheSharing::Shared if is_made => {
+                FileLock::share_unless(file, interrupt).map_err(waited())?
+            }
             CacheSharing::Shared => match FileLock::try_own(file).map_err(failed())? {
                 Ok(lock) => lock,
                 // Who makes the copy at this moment shares it as soon as it is there.
-                Err(file) => FileLock::share(file).map_err(failed())?,
+                Err(file) => FileLock::share_unless(file, interrupt).map_err(waited())?,
             },
-            CacheSharing::Locked => FileLock::own(file).map_err(failed())?,
+            CacheSharing::Locked => FileLock::own_unless(file, interrupt).map_err(waited())?,
         };
         return Ok(is_still_at(lock.file(), &path).then_some((number, lock)));
     }

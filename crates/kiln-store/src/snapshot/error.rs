@@ -66,6 +66,9 @@ pub enum SnapshotError {
         /// What failed.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// It waited for another process, and was told to wait no longer.
+    #[error("interrupted while waiting for another process")]
+    Interrupted,
     /// An id of a cache mount that cannot be a file name.
     #[error("`{id}` cannot name a cache: {reason}")]
     CacheName {
@@ -87,6 +90,15 @@ impl SnapshotError {
             action,
             path,
             source: source.into(),
+        }
+    }
+
+    /// For a lock that was waited for.
+    pub(super) fn lock(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let failed = Self::io("lock", path);
+        move |source| match source.kind() {
+            io::ErrorKind::Interrupted => Self::Interrupted,
+            _ => failed(source),
         }
     }
 }

@@ -43,6 +43,7 @@ pub use marks::Marks;
 pub use shelf::{Snapshot, SnapshotInfo};
 pub use upper::Upper;
 
+use crate::lock::Interrupt;
 use key::{Key, chain_ids};
 use shelf::Shelf;
 
@@ -82,6 +83,12 @@ impl Snapshots {
             marks,
             next: AtomicU64::new(0),
         }
+    }
+
+    /// Waits for other processes end when `interrupt` says so.
+    pub(crate) fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
+        self.shelf.interrupt = interrupt;
+        self
     }
 
     /// The directories of the layers of `chain`, the lowest layer first, as lower directories: the
@@ -238,15 +245,6 @@ impl Snapshots {
             return Ok(false);
         };
         self.shelf.remove(&key, &self.work_path(work))
-    }
-
-    /// Writes all snapshots to the disk, so that they are valid after a power cut or a restart, too.
-    /// Takes as long as the disk needs: nothing to do while a build waits.
-    ///
-    /// # Errors
-    /// When the disk does not take it.
-    pub fn sync(&self) -> Result<(), SnapshotError> {
-        self.shelf.sync()
     }
 
     /// A path in `work` that nothing has yet.

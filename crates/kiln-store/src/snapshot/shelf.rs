@@ -3,9 +3,8 @@
 //! A snapshot is made elsewhere and renamed into place as a whole, so that a killed process leaves
 //! none half done. A power cut can: the rename may reach the disk before the files. The mark,
 //! `snapshots/KEY/done`, therefore holds the id of the boot in which the snapshot was written, and
-//! counts only in that boot, where the page cache makes up for the disk; unless `snapshots/KEY/synced`
-//! is there, too, which is made after all was written to the disk. So nothing waits for the disk while
-//! a build runs.
+//! counts only in that boot, where the page cache makes up for the disk. So nothing waits for the disk;
+//! after a restart snapshots are made again from the layers.
 //!
 //! The mark is also the snapshot's lock: those who use it hold it shared, and its time says when it
 //! was used last.
@@ -20,7 +19,7 @@ use std::time::SystemTime;
 use super::error::SnapshotError;
 use super::key::Key;
 use super::measure::disk_usage;
-use crate::lock::FileLock;
+use crate::lock::{FileLock, Interrupt};
 
 /// A finished snapshot, which cannot be removed as long as this value lives.
 #[derive(Debug)]
@@ -54,11 +53,16 @@ pub struct SnapshotInfo {
 #[derive(Debug)]
 pub(super) struct Shelf {
     root: PathBuf,
+    /// Ends waits for other processes.
+    pub(super) interrupt: Interrupt,
 }
 
 impl Shelf {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self {
+            root,
+            interrupt: Interrupt::default(),
+        }
     }
 
     fn place(&self, key: &Key) -> PathBuf {
@@ -82,8 +86,7 @@ impl Shelf {
         }
         let mut text = String::new();
         let is_readable = done.read_to_string(&mut text).is_ok();
-        let is_of_this_boot = is_readable && text == boot_id();
-        if !is_of_this_boot && !place.join("synced").exists() {
+        if !is_readable || text != boot_id() {
             return Ok(None);
         }
         // A time that cannot be set only makes the snapshot look older than it is.
@@ -133,7 +136,8 @@ impl Shelf {
                 .write(true)
                 .open(&path);
             let file = open.map_err(SnapshotError::io("open", &path))?;
-            let lock = FileLock::own(file).map_err(SnapshotError::io("lock", &path))?;
+            let lock = FileLock::own_unless(file, &self.interrupt);
+            let lock = lock.map_err(SnapshotError::lock(&path))?;
             // The one before removed the file when it was done.
             if is_still_at(lock.file(), &path) {
                 return Ok(KeyLock { path, _lock: lock });
@@ -197,30 +201,6 @@ impl Shelf {
         drop(held);
         remove_tree(away)?;
         Ok(true)
-    }
-
-    /// Writes all snapshots of this boot to the disk, so that they count in the next one, too.
-    pub(super) fn sync(&self) -> Result<(), SnapshotError> {
-        let places: Vec<PathBuf> = self.keys()?.iter().map(|key| self.place(key)).collect();
-        let is_unsynced = |place: &&PathBuf| {
-            let mark = fs::read_to_string(place.join("done"));
-            mark.is_ok_and(|text| text == boot_id()) && !place.join("synced").exists()
-        };
-        let places: Vec<&PathBuf> = places.iter().filter(is_unsynced).collect();
-        if places.is_empty() {
-            return Ok(());
-        }
-        let root = File::open(&self.root).map_err(SnapshotError::io("open", &self.root))?;
-        rustix::fs::syncfs(&root).map_err(SnapshotError::io("sync", &self.root))?;
-        for place in places {
-            let mark = place.join("synced");
-            match File::create(&mark) {
-                // The snapshot was removed meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                result => drop(result.map_err(SnapshotError::io("create", mark))?),
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Kills, full disks, damage: nothing is lost, nothing is left, and it is said what to do.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 use std::time::Duration;
 
@@ -50,27 +51,78 @@ fn an_interrupted_build_cleans_up_and_says_so() {
     let Some(world) = World::with_base("an_interrupted_build_cleans_up_and_says_so") else {
         return;
     };
-    world.write("Dockerfile", "FROM base\nRUN sleep 1000\n");
-    let child = world
-        .command(["build", "--progress=plain", "."])
-        .stderr(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(700));
-    let status = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(status.success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
+    let stderr = interrupted(
+        &world,
+        "FROM base\nRUN echo on the w''ay; sleep 1000\n",
+        "] RUN",
+        "on the way",
+    );
+    assert!(stderr.contains("interrupted"), "{stderr}");
     assert_eq!(
         fs::read_dir(world.home().join("leases")).unwrap().count(),
         0
     );
     assert_eq!(fs::read_dir(world.home().join("work")).unwrap().count(), 0);
+}
+
+/// Builds, interrupts the build when it has said `before` and then `when`, and gives what it said in all.
+fn interrupted(world: &World, dockerfile: &str, before: &str, when: &str) -> String {
+    world.write("Dockerfile", dockerfile);
+    let mut child = world
+        .command(["build", "--progress=plain", "."])
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut said = String::new();
+    for wanted in [before, when] {
+        let mut is_found = false;
+        while !is_found {
+            let line = lines
+                .next()
+                .unwrap_or_else(|| panic!("it ended: {said}"))
+                .unwrap();
+            is_found = line.contains(wanted);
+            said.push_str(&line);
+        }
+    }
+    let status = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    for line in lines {
+        said.push_str(&line.unwrap());
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    said
+}
+
+#[test]
+fn waiting_for_a_locked_cache_can_be_interrupted() {
+    let Some(world) = World::with_base("waiting_for_a_locked_cache_can_be_interrupted") else {
+        return;
+    };
+    let cache = "RUN --mount=type=cache,target=/c,sharing=locked";
+    world.write(
+        "first",
+        format!("FROM base\n{cache} echo it is m''ine; sleep 1000\n"),
+    );
+    let mut holder = world
+        .command(["build", "--progress=plain", "-f", "first", "."])
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(holder.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("it is mine")));
+    // The output is not in the name of the step, which is told before it waits. The other one waits after that.
+    let second = format!("FROM base\n{cache} true\n");
+    let stderr = interrupted(&world, &second, "FROM", "] RUN");
+    assert!(stderr.contains("interrupted"), "{stderr}");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
 }
 
 #[test]

@@ -189,6 +189,7 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
     }
     let options = options::options(context, args, &inputs)?;
     let store = context.store()?;
+    store.stop_waiting_at(cancel.flag());
     let display = args.display(context);
     let steps = AtomicUsize::new(0);
     let resolver = resolver::Resolver::new(resolver::Surroundings {
