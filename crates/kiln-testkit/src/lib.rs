@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows the store: its own tests use this, too.
 
+#[cfg(feature = "debian")]
+pub mod debian;
 mod directory;
 mod image;
 mod registry;

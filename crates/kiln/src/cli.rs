@@ -35,6 +35,7 @@ struct Cli {
 enum Command {
     Build(Box<commands::build::BuildArgs>),
     Run(Box<commands::run::RunArgs>),
+    Assemble(commands::assemble::AssembleArgs),
     Images(commands::images::ImagesArgs),
     Inspect(commands::inspect::InspectArgs),
     History(commands::history::HistoryArgs),
@@ -120,6 +121,7 @@ pub(crate) fn run() -> Result<ExitCode, Report> {
 fn dispatch(context: &commands::Context, command: Command) -> Result<ExitCode, Report> {
     match command {
         Command::Build(args) => commands::build::build(context, &args),
+        Command::Assemble(args) => commands::assemble::assemble(context, &args),
         Command::Run(args) => commands::run::run(context, &args),
         Command::Images(args) => commands::images::images(context, &args),
         Command::Inspect(args) => commands::inspect::inspect(context, &args),

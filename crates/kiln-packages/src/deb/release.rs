@@ -30,6 +30,8 @@ pub struct Release {
     pub components: Vec<String>,
     /// The architectures.
     pub architectures: Vec<String>,
+    /// Whether packages for all architectures have an index of their own and are not in the others.
+    pub separate_all: bool,
     /// The files, by their path from the directory of the release file.
     pub files: BTreeMap<String, IndexFile>,
 }
@@ -86,6 +88,8 @@ impl Release {
         let list = stanza.get("SHA256");
         let list = list.ok_or(InvalidRelease::Missing { field: "SHA256" })?;
         let owned = |field| stanza.get(field).map(str::to_owned);
+        let architectures: Vec<String> = words("Architectures");
+        let in_others = stanza.get("No-Support-for-Architecture-all");
         Ok(Self {
             suite: owned("Suite"),
             codename: owned("Codename"),
@@ -95,7 +99,9 @@ impl Release {
             valid_until: self::date(&stanza, "Valid-Until")?,
             by_hash: stanza.get("Acquire-By-Hash") == Some("yes"),
             components: words("Components"),
-            architectures: words("Architectures"),
+            separate_all: architectures.iter().any(|name| name == "all")
+                && in_others != Some("Packages"),
+            architectures,
             files: list
                 .lines()
                 .filter(|line| !line.trim().is_empty())
@@ -150,7 +156,9 @@ mod tests {
         let release = Release::parse(text(more, path).as_bytes()).unwrap();
         assert_eq!(release.date, 1_702_118_321);
         assert_eq!(release.valid_until, Some(1_702_118_321 + 7 * 86_400));
-        assert!(release.by_hash);
+        assert!(release.by_hash && release.separate_all);
+        let merged = text("No-Support-for-Architecture-all: Packages\n", path);
+        assert!(!Release::parse(merged.as_bytes()).unwrap().separate_all);
         assert_eq!(release.components, ["main", "contrib"]);
         assert_eq!(release.files.len(), 2);
         assert_eq!(release.files[path].size, 123);

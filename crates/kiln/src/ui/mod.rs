@@ -10,6 +10,7 @@ pub(crate) mod report;
 pub(crate) mod size;
 pub(crate) mod table;
 pub(crate) mod time;
+pub(crate) mod transfer;
 
 use std::io::{self, Write};
 

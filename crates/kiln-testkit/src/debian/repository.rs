@@ -1,0 +1,206 @@
+//! Packages, their indexes, and the signature over those.
+//!
+//! Source: "DebianRepository/Format" on the Debian wiki.
+
+use std::collections::BTreeMap;
+
+use kiln_layer::Compression;
+use kiln_oci::Digest;
+use pgp::composed::{
+    ArmorOptions, CleartextSignedMessage, EncryptionCaps, KeyType, SecretKeyParamsBuilder,
+    SignedPublicKey, SignedSecretKey, SubkeyParamsBuilder,
+};
+use pgp::ser::Serialize as _;
+use pgp::types::Password;
+
+use super::deb::{Deb, compressed};
+
+/// Who signs a repository.
+#[derive(Debug)]
+pub struct SigningKey {
+    secret: SignedSecretKey,
+    with_subkey: bool,
+}
+
+/// Packages, and what their release says.
+#[derive(Clone, Debug)]
+pub struct DebianRepository {
+    /// The packages.
+    pub packages: Vec<Deb>,
+    /// The suite's name, and its codename.
+    pub suite: String,
+    /// When it was made, as a release file says it.
+    pub date: String,
+    /// Until when it holds.
+    pub valid_until: Option<String>,
+    /// Whether indexes can be had by their digest.
+    pub by_hash: bool,
+}
+
+/// The files of a repository, by their paths.
+pub type Published = BTreeMap<String, Vec<u8>>;
+
+const GOOD: &str = "because keys are made of good parameters";
+
+impl SigningKey {
+    /// A new key. Debian's sign with a subkey, others with the key itself.
+    ///
+    /// # Panics
+    /// If the machine has no random numbers.
+    #[must_use]
+    pub fn new(with_subkey: bool) -> Self {
+        let mut parameters = SecretKeyParamsBuilder::default();
+        parameters
+            .key_type(KeyType::Ed25519Legacy)
+            .can_certify(true)
+            .can_sign(!with_subkey)
+            .can_encrypt(EncryptionCaps::None)
+            .primary_user_id("Archive <archive@example.com>".into());
+        if with_subkey {
+            let mut subkey = SubkeyParamsBuilder::default();
+            subkey
+                .key_type(KeyType::Ed25519Legacy)
+                .can_sign(true)
+                .can_encrypt(EncryptionCaps::None)
+                .can_authenticate(false);
+            parameters.subkeys(vec![subkey.build().expect(GOOD)]);
+        }
+        let secret = parameters.build().expect(GOOD);
+        Self {
+            secret: secret.generate(rand::thread_rng()).expect(GOOD),
+            with_subkey,
+        }
+    }
+
+    /// The public key, in binary form.
+    ///
+    /// # Panics
+    /// Never: memory takes any key.
+    #[must_use]
+    pub fn keyring(&self) -> Vec<u8> {
+        SignedPublicKey::from(self.secret.clone())
+            .to_bytes()
+            .expect(GOOD)
+    }
+
+    /// The public key, armoured.
+    ///
+    /// # Panics
+    /// Never: memory takes any key.
+    #[must_use]
+    pub fn armored_keyring(&self) -> Vec<u8> {
+        let public = SignedPublicKey::from(self.secret.clone());
+        public
+            .to_armored_bytes(ArmorOptions::default())
+            .expect(GOOD)
+    }
+
+    /// `text` with a signature.
+    ///
+    /// # Panics
+    /// If the machine has no random numbers.
+    #[must_use]
+    pub fn sign(&self, text: &str) -> Vec<u8> {
+        let random = rand::thread_rng();
+        let none = Password::empty();
+        let signed = match self.with_subkey {
+            true => CleartextSignedMessage::sign(
+                random,
+                text,
+                &self.secret.secret_subkeys[0].key,
+                &none,
+            ),
+            false => CleartextSignedMessage::sign(random, text, &self.secret.primary_key, &none),
+        };
+        signed
+            .expect(GOOD)
+            .to_armored_bytes(ArmorOptions::default())
+            .expect(GOOD)
+    }
+}
+
+impl DebianRepository {
+    /// A suite `stable` of packages, made in 2024, that holds for ever.
+    #[must_use]
+    pub fn new(packages: Vec<Deb>) -> Self {
+        Self {
+            packages,
+            suite: "stable".to_owned(),
+            date: "Mon, 01 Jan 2024 00:00:00 UTC".to_owned(),
+            valid_until: None,
+            by_hash: true,
+        }
+    }
+
+    /// All its files. There are indexes for amd64 and arm64 in any case.
+    #[must_use]
+    pub fn publish(&self, key: &SigningKey) -> Published {
+        let mut files = Published::new();
+        let mut architectures: Vec<&str> = self
+            .packages
+            .iter()
+            .filter_map(|package| package.get("Architecture"))
+            .filter(|architecture| *architecture != "all")
+            .chain(["amd64", "arm64"])
+            .collect();
+        architectures.sort_unstable();
+        architectures.dedup();
+        let dists = format!("dists/{}", self.suite);
+        let mut list = String::new();
+        for architecture in &architectures {
+            let index = self.index(architecture, &mut files);
+            let directory = format!("main/binary-{architecture}");
+            let zstd = compressed(index.as_bytes(), &Compression::zstd(1));
+            for (name, content) in [("Packages", index.as_bytes()), ("Packages.zst", &zstd)] {
+                let digest = Digest::sha256(content);
+                let size = content.len();
+                list.push_str(&format!(" {} {size} {directory}/{name}\n", digest.hex()));
+                let path = match self.by_hash {
+                    true => format!("{dists}/{directory}/by-hash/SHA256/{}", digest.hex()),
+                    false => format!("{dists}/{directory}/{name}"),
+                };
+                files.insert(path, content.to_vec());
+            }
+        }
+        let valid_until = self.valid_until.as_ref();
+        let valid_until = valid_until.map(|date| format!("Valid-Until: {date}\n"));
+        let release = format!(
+            "Origin: Test\nSuite: {}\nCodename: {}\nDate: {}\n{}Acquire-By-Hash: {}\n\
+             Architectures: {}\nComponents: main\nSHA256:\n{list}",
+            self.suite,
+            self.suite,
+            self.date,
+            valid_until.unwrap_or_default(),
+            if self.by_hash { "yes" } else { "no" },
+            architectures.join(" "),
+        );
+        files.insert(format!("{dists}/InRelease"), key.sign(&release));
+        files
+    }
+
+    fn index(&self, architecture: &str, files: &mut Published) -> String {
+        let mut index = String::new();
+        for package in &self.packages {
+            let own = package.get("Architecture").unwrap_or_default();
+            if ![architecture, "all"].contains(&own) {
+                continue;
+            }
+            let archive = package.build();
+            let name = package.get("Package").unwrap_or_default();
+            let version = package
+                .get("Version")
+                .unwrap_or_default()
+                .replace(':', "%3a");
+            let path = format!("pool/main/{name}_{version}_{own}.deb");
+            index.push_str(&package.control_text());
+            let digest = Digest::sha256(&archive);
+            index.push_str(&format!(
+                "Filename: {path}\nSize: {}\nSHA256: {}\n\n",
+                archive.len(),
+                digest.hex()
+            ));
+            files.insert(path, archive);
+        }
+        index
+    }
+}
