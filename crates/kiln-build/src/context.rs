@@ -49,6 +49,7 @@ impl<'a> Contexts<'a> {
             client: build.client,
             observer: build.observer,
             cancel: build.cancel,
+            git_ssh: build.git_ssh,
         };
         let lazy = |source: &ContextSource, ignore: Option<&[u8]>, place: String| Lazy {
             fetcher,

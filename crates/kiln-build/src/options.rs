@@ -180,4 +180,7 @@ pub struct BuildContext<'a> {
     pub observer: &'a dyn Observer,
     /// How it is stopped.
     pub cancel: &'a Cancel,
+    /// The ssh command for git, if the person has set none: in a user namespace ssh takes itself for root, and looks
+    /// for keys and known hosts in root's home.
+    pub git_ssh: Option<&'a str>,
 }

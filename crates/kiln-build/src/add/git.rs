@@ -11,6 +11,15 @@ use kiln_dockerfile::git::GitSource;
 use crate::cancel::Cancel;
 use crate::error::StepError;
 
+/// How git is run.
+#[derive(Clone, Copy)]
+pub(crate) struct Git<'a> {
+    /// How it is stopped.
+    pub(crate) cancel: &'a Cancel,
+    /// The ssh command, if the person has set none.
+    pub(crate) ssh: Option<&'a str>,
+}
+
 /// A repository at one commit, on disk.
 #[derive(Debug)]
 pub(crate) struct Checkout {
@@ -25,7 +34,7 @@ pub(crate) struct Checkout {
 /// # Errors
 /// If git is not there, the repository cannot be reached or has no such reference, or the commit is not the one
 /// that the source's `checksum` demands.
-pub(crate) fn resolve_commit(source: &GitSource, cancel: &Cancel) -> Result<String, StepError> {
+pub(crate) fn resolve_commit(source: &GitSource, how: Git<'_>) -> Result<String, StepError> {
     let commit = match (
         &source.checksum,
         source.reference.as_deref().unwrap_or("HEAD"),
@@ -35,7 +44,7 @@ pub(crate) fn resolve_commit(source: &GitSource, cancel: &Cancel) -> Result<Stri
         }
         (_, reference) if is_commit(reference) => reference.to_owned(),
         (_, reference) => {
-            let listing = git(source, None, &["ls-remote", "--", &source.remote], cancel)?;
+            let listing = git(source, None, &["ls-remote", "--", &source.remote], how)?;
             let commit = commit_of(&listing, reference).map(str::to_owned);
             commit.ok_or_else(|| {
                 failure(source, &format!("there is no branch or tag `{reference}`"))
@@ -83,14 +92,14 @@ pub(crate) fn checkout(
     commit: &str,
     keep_git_dir: bool,
     scratch: &Path,
-    cancel: &Cancel,
+    how: Git<'_>,
 ) -> Result<Checkout, StepError> {
     let directory = scratch.join("git");
     std::fs::create_dir(&directory).map_err(|source| StepError::Io {
         what: format!("cannot create `{}`", directory.display()),
         source,
     })?;
-    let run = |arguments: &[&str]| git(source, Some(&directory), arguments, cancel);
+    let run = |arguments: &[&str]| git(source, Some(&directory), arguments, how);
     match commit.len() {
         64 => run(&["init", "--quiet", "--object-format=sha256"])?,
         _ => run(&["init", "--quiet"])?,
@@ -207,9 +216,13 @@ fn git(
     source: &GitSource,
     directory: Option<&Path>,
     arguments: &[&str],
-    cancel: &Cancel,
+    how: Git<'_>,
 ) -> Result<String, StepError> {
+    let cancel = how.cancel;
     let mut command = Command::new("git");
+    if let Some(ssh) = how.ssh.filter(|_| !has_ssh_command()) {
+        command.args(["-c", &format!("core.sshCommand={ssh}")]);
+    }
     for setting in [
         "core.hooksPath=/dev/null",
         "init.templateDir=",
@@ -242,6 +255,15 @@ fn git(
         true => Ok(output),
         false => Err(failure(source, errors.trim())),
     }
+}
+
+/// Whether the person's git settings name an ssh command. (A variable would go before any setting.)
+fn has_ssh_command() -> bool {
+    let mut command = Command::new("git");
+    command
+        .args(["config", "--get", "core.sshCommand"])
+        .stdin(Stdio::null());
+    command.output().is_ok_and(|output| output.status.success())
 }
 
 /// Waits for the end of `child`, or ends it if the build is being stopped. Whether it went well, what it wrote,

@@ -84,6 +84,8 @@ pub struct Fetcher<'a> {
     pub observer: &'a dyn Observer,
     /// How it is stopped.
     pub cancel: &'a Cancel,
+    /// See [`BuildContext::git_ssh`](crate::BuildContext::git_ssh).
+    pub git_ssh: Option<&'a str>,
 }
 
 impl Fetcher<'_> {

@@ -110,7 +110,7 @@ impl Fetcher<'_> {
         source: &GitSource,
         keep_git_dir: bool,
     ) -> Result<Repository, StepError> {
-        let commit = git::resolve_commit(source, self.cancel)?;
+        let commit = git::resolve_commit(source, self.git())?;
         let mut key = KeyBuilder::new("repository");
         key.text(&source.remote)
             .text(&commit)
@@ -139,6 +139,13 @@ impl Fetcher<'_> {
         self.store
             .cache_put(REPOSITORIES, &key, repository.to_text().as_bytes())?;
         Ok(repository)
+    }
+
+    fn git(&self) -> git::Git<'_> {
+        git::Git {
+            cancel: self.cancel,
+            ssh: self.git_ssh,
+        }
     }
 
     /// The layer that an earlier fetch made, if it is still there, and the time of its commit.
@@ -170,7 +177,7 @@ impl Fetcher<'_> {
             what: format!("cannot create `{}`", scratch.display()),
             source,
         })?;
-        let checkout = git::checkout(source, commit, keep_git_dir, &scratch, self.cancel)?;
+        let checkout = git::checkout(source, commit, keep_git_dir, &scratch, self.git())?;
         let files = Directory::open(self.store, &checkout.root, source.remote.clone())
             .map_err(|error| StepError::Missing(crate::error::full(&error)))?;
         // Files of a repository have no times of their own; the commit's is what they share.

@@ -170,6 +170,7 @@ impl<'a, 'b: 'a> Shared<'a, 'b> {
             client: self.build.client,
             observer: self.build.observer,
             cancel: self.build.cancel,
+            git_ssh: self.build.git_ssh,
         }
     }
 

@@ -347,3 +347,47 @@ fn add_takes_repositories() {
         "{error}"
     );
 }
+
+#[test]
+fn a_repository_behind_ssh_is_a_context() {
+    let Some((world, _web, repo)) = with_repository("a_repository_behind_ssh_is_a_context") else {
+        return;
+    };
+    repo.write("Dockerfile", COPY_ALL);
+    repo.commit();
+    // Takes the place of ssh: runs the command here that it should run there.
+    let ssh = world.write("bin/readme", "").with_file_name("ssh");
+    let script =
+        "#!/bin/sh\nfor last; do :; done\necho \"$@\" >>\"$HOME/asked\"\nexec sh -c \"$last\"\n";
+    // Written by another process: one that this process has open for writing, and a child that another test forks at
+    // that moment with it, could not be executed.
+    let write = [
+        "-c",
+        "printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"",
+        "sh",
+        script,
+        ssh.to_str().unwrap(),
+    ];
+    assert!(
+        std::process::Command::new("sh")
+            .args(write)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let path = format!(
+        "{}:{}",
+        ssh.parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let context = format!("git@host.invalid:{}/app.git#main", repo.root().display());
+    let mut command = world.command(["build", "-q", "-t", "it", &context]);
+    let output = command.env("PATH", path).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(world.files("it"), ["- 0644 0:0 22 Dockerfile"]);
+    let asked = fs::read_to_string(world.home().with_file_name("asked")).unwrap();
+    assert!(
+        asked.contains("git@host.invalid git-upload-pack"),
+        "{asked}"
+    );
+}

@@ -3,6 +3,7 @@
 mod cache;
 mod call;
 mod check;
+mod git_ssh;
 mod inputs;
 mod metadata;
 pub(crate) mod options;
@@ -208,6 +209,7 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
         Transfers::new(&*display, &steps),
         &|message| display.event(&Event::Warning { message }),
     )?;
+    let git_ssh = git_ssh::command(context);
     let build_context = BuildContext {
         store: &store,
         context: &inputs.context,
@@ -219,6 +221,7 @@ pub(crate) fn build(context: &Context, args: &BuildArgs) -> Result<ExitCode, Rep
         steps: &steps,
         observer: &*display,
         cancel: &cancel,
+        git_ssh: git_ssh.as_deref(),
     };
     let result = if args.check_reproducible {
         reproduce::twice(&build_context, &dockerfile, &options)

@@ -11,7 +11,7 @@ use kiln_dockerfile::SourceFile;
 use kiln_store::{Lease, Store};
 
 use super::inputs::{Inputs, member, stdin};
-use super::{BuildArgs, hints};
+use super::{BuildArgs, git_ssh, hints};
 use crate::commands::Context;
 use crate::ui::report::Report;
 
@@ -114,12 +114,14 @@ impl Web<'_> {
         remote: &RemoteContext,
     ) -> Result<ContextSource, Report> {
         let display = self.args.display(self.context);
+        let git_ssh = git_ssh::command(self.context);
         let fetcher = Fetcher {
             store,
             lease,
             client: self.client,
             observer: &*display,
             cancel: self.cancel,
+            git_ssh: git_ssh.as_deref(),
         };
         let shown = remote.shown();
         let fetched = fetcher.fetch(0, &format!("[context] load {shown}"), remote);
