@@ -28,6 +28,7 @@ mod flatten;
 mod foreign;
 mod known;
 mod peers;
+mod registry;
 mod suite;
 mod table;
 
@@ -96,10 +97,12 @@ fn run(options: &Options, root: &Path) -> Result<bool, String> {
     print!("{exchanged}");
     let foreign = foreign::run(&peers, root, options);
     print!("{foreign}");
+    let registry = registry::run(&peers, options);
+    print!("{registry}");
     if options.keep {
         println!("kept: {}", peers.work().display());
     }
-    Ok(built.is_well() && exchanged.is_well() && foreign.is_well())
+    Ok(built.is_well() && exchanged.is_well() && foreign.is_well() && registry.is_well())
 }
 
 /// The root file system that all cases start from: busybox with a few users, and the folders that
