@@ -16,6 +16,7 @@ mod content;
 mod crash;
 mod database;
 mod faults;
+mod monitoring;
 mod running;
 mod serving;
 mod serving_tls;

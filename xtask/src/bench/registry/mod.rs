@@ -42,7 +42,7 @@ const WORKS: &[Work] = &[
     work("push 1 MB", "push", 1_000_000, 25, FEW),
     work("push 10 MB", "push", 10_000_000, 5, FEW),
     work("push 100 MB", "push", 100_000_000, 1, &[1, 4]),
-    work("100,000 tags by 1,000", "tags", 0, 1, &[1]),
+    work("all tags by 1,000", "tags", 0, 5, &[1]),
 ];
 
 const fn work(
@@ -88,7 +88,7 @@ pub(crate) fn run(root: &Path, settings: &Settings) -> Result<ExitCode, String> 
     println!("### a registry\n");
     let folder = pair[0].folder();
     println!(
-        "{}. Medians of {} rounds in turn.\n",
+        "{}. Medians of {} rounds in turn; {tags} tags.\n",
         machine::describe(folder),
         settings.rounds
     );
