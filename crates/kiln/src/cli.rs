@@ -54,6 +54,7 @@ enum Command {
     Prune(commands::prune::PruneArgs),
     Verify(commands::verify::VerifyArgs),
     Serve(commands::serve::ServeArgs),
+    Admin(Box<commands::admin::AdminArgs>),
     Doctor(commands::doctor::DoctorArgs),
     Completions(commands::completions::CompletionsArgs),
 }
@@ -79,7 +80,7 @@ impl Command {
             | Self::History(_)
             | Self::Df(_)
             | Self::Prune(_) => false,
-            Self::Tags(_) | Self::Login(_) | Self::Logout(_) => false,
+            Self::Tags(_) | Self::Login(_) | Self::Logout(_) | Self::Admin(_) => false,
             Self::Verify(_) | Self::Serve(_) | Self::Doctor(_) | Self::Completions(_) => false,
             _ => true,
         }
@@ -141,6 +142,7 @@ fn dispatch(context: &commands::Context, command: Command) -> Result<ExitCode, R
         Command::Prune(args) => commands::prune::prune(context, &args),
         Command::Verify(args) => commands::verify::verify(context, &args),
         Command::Serve(args) => commands::serve::serve(context, &args),
+        Command::Admin(args) => commands::admin::admin(context, &args),
         Command::Doctor(args) => commands::doctor::doctor(context, &args),
         Command::Completions(args) => commands::completions::completions(&args),
     }

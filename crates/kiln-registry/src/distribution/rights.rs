@@ -68,7 +68,22 @@ fn action(operation: Operation) -> Action {
         | Operation::UploadStart
         | Operation::UploadStatus => Action::Push,
         Operation::BlobDelete | Operation::ManifestDelete => Action::Delete,
-        _ => Action::Pull,
+        // All are named, so that a new operation is thought about.
+        Operation::BlobGet
+        | Operation::BlobHead
+        | Operation::Discover
+        | Operation::ManifestGet
+        | Operation::ManifestHead
+        | Operation::Referrers
+        | Operation::TagHistory
+        | Operation::Tags => Action::Pull,
+        // None of these is done to a repository; should one ever be, nobody gets by without every right.
+        Operation::Api
+        | Operation::Base
+        | Operation::Catalog
+        | Operation::Other
+        | Operation::Probe
+        | Operation::Token => Action::DeleteProject,
     }
 }
 

@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) handle: ServerHandle,
+    /// The first administrator's, on a server with accounts.
+    pub(crate) password: Option<String>,
     folder: Option<TempDir>,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,7 +39,16 @@ impl Running {
 
     /// The same, with the state that another server left.
     pub(crate) fn start_in(folder: TempDir, toml: &str, log: Log) -> Self {
-        let text = format!("listen = ['127.0.0.1:0']\nopen = true\n{toml}");
+        Self::launch(folder, &format!("open = true\n{toml}"), log)
+    }
+
+    /// A server with accounts.
+    pub(crate) fn with_accounts(toml: &str) -> Self {
+        Self::launch(TempDir::new(), toml, Log::none())
+    }
+
+    fn launch(folder: TempDir, toml: &str, log: Log) -> Self {
+        let text = format!("listen = ['127.0.0.1:0']\n{toml}");
         let config = Config::parse(&text, Path::new("test.toml")).unwrap();
         let data = folder.path().to_owned();
         let (sender, receiver) = channel();
@@ -48,16 +59,18 @@ impl Running {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let (server, _) = Server::open(config, &data, log).await.unwrap();
-                let started = (server.addresses()[0], server.handle());
+                let (server, first) = Server::open(config, &data, log).await.unwrap();
+                let password = first.and_then(|first| first.password);
+                let started = (server.addresses()[0], server.handle(), password);
                 sender.send(started).unwrap();
                 server.run().await;
             });
         });
-        let (address, handle) = receiver.recv().unwrap();
+        let (address, handle, password) = receiver.recv().unwrap();
         Self {
             address,
             handle,
+            password,
             folder: Some(folder),
             thread: Some(thread),
         }

@@ -1,5 +1,6 @@
 //! One file for each verb. A verb's stem names its arguments, its function, its file and its test.
 
+pub(crate) mod admin;
 pub(crate) mod assemble;
 pub(crate) mod build;
 pub(crate) mod completions;

@@ -12,6 +12,7 @@
     reason = "this is a test: what goes wrong in it shall fail loudly, and it sets the environment up itself"
 )]
 
+mod admin;
 mod assemble;
 mod build;
 mod build_cache;

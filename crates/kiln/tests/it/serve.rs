@@ -9,16 +9,16 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::world::World;
 
 /// A running server.
-struct Served {
+pub(crate) struct Served {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     /// What it said until it listened, and for a moment after.
-    said: String,
-    stderr: BufReader<std::process::ChildStderr>,
+    pub(crate) said: String,
+    pub(crate) stderr: BufReader<std::process::ChildStderr>,
 }
 
 impl Served {
-    fn start(world: &World, args: &[&str]) -> Self {
+    pub(crate) fn start(world: &World, args: &[&str]) -> Self {
         let all = ["serve", "--listen", "127.0.0.1:0"];
         let mut child = world
             .command(all.iter().chain(args))
@@ -54,7 +54,7 @@ impl Served {
     }
 
     /// Ends it with a signal; its standard output and all of its standard error.
-    fn end(mut self, signal: Signal) -> (String, String) {
+    pub(crate) fn end(mut self, signal: Signal) -> (String, String) {
         self.signal(signal);
         let mut stdout = String::new();
         let mut pipe = self.child.stdout.take().unwrap();

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod content;
+mod distribution;
 mod document;
 mod hostile;
 mod logins;
