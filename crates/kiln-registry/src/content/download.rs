@@ -11,9 +11,6 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use super::{Body, BodyError, body_of};
 use crate::storage::{ObjectReader, READ_BLOCK, StorageError};
 
-/// The first block is small: what it waits for is the first byte.
-const FIRST_BLOCK: usize = 64 << 10;
-
 /// A blob that can be read, any number of times and parts of it. It can be read to its end even if
 /// it is deleted meanwhile.
 #[derive(Clone, Debug)]
@@ -62,7 +59,6 @@ impl OpenBlob {
                     reader: reader.clone(),
                     position: start,
                     end,
-                    block: FIRST_BLOCK,
                     reading: None,
                 };
                 download.boxed_unsync()
@@ -93,7 +89,6 @@ struct Download {
     /// Where the next block begins that is not being read yet.
     position: u64,
     end: u64,
-    block: usize,
     reading: Option<(usize, Reading)>,
 }
 
@@ -101,18 +96,11 @@ impl Download {
     /// Lets the next block be read, if there is one.
     fn read_ahead(&mut self) {
         let left = self.end - self.position;
-        let length = usize::try_from(left).unwrap_or(usize::MAX).min(self.block);
-        self.block = READ_BLOCK;
+        let length = usize::try_from(left).unwrap_or(usize::MAX).min(READ_BLOCK);
         if length == 0 {
             return;
         }
-        let (reader, offset) = (self.reader.clone(), self.position);
-        // A task, so that it runs while the last block is on its way.
-        let task = tokio::spawn(async move { reader.read(offset, length).await });
-        let reading = async {
-            task.await
-                .unwrap_or_else(|error| Err(StorageError::abandoned(error)))
-        };
+        let reading = self.reader.begin_read(self.position, length);
         self.position += length as u64;
         self.reading = Some((length, Box::pin(reading)));
     }

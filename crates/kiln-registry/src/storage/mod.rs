@@ -186,10 +186,25 @@ impl ObjectReader {
     /// # Errors
     /// When they cannot be read.
     pub(crate) async fn read(&self, offset: u64, length: usize) -> Result<Bytes, StorageError> {
-        match &self.0 {
+        self.begin_read(offset, length).await
+    }
+
+    /// The same, begun at once: it goes on while nobody waits for it. To be called in a runtime.
+    pub(crate) fn begin_read(
+        &self,
+        offset: u64,
+        length: usize,
+    ) -> impl Future<Output = Result<Bytes, StorageError>> + Send + use<> {
+        let reading = match &self.0 {
             Reading::File(reader) => {
                 let reader = reader.clone();
-                blocking(move || reader.read(offset, length)).await
+                spawn_blocking(move || reader.read(offset, length))
+            }
+        };
+        async {
+            match reading.await {
+                Ok(result) => result,
+                Err(error) => Err(StorageError::abandoned(error)),
             }
         }
     }
