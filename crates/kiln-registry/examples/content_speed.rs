@@ -165,7 +165,6 @@ async fn manifests(content: &Content, repository: &RepositoryName, count: usize)
 }
 
 #[tokio::main]
-#[expect(clippy::disallowed_methods, reason = "it is a program of its own")]
 async fn main() {
     let root = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
     let root = Path::new(&root);

@@ -46,7 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Outside crates that only the named crates of ours may use.
 const WALLED: &[(&str, &[&str])] = &[
     ("ureq", &["kiln-fetch"]),
-    ("rustls-native-certs", &["kiln-fetch"]),
+    ("rustls-native-certs", &["kiln-fetch", "kiln-registry"]),
     ("libc", &["kiln-sandbox"]),
     ("seccompiler", &["kiln-sandbox"]),
     ("rusqlite", &["kiln-store", "kiln-registry"]),

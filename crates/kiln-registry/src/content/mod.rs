@@ -90,7 +90,12 @@ impl Content {
         clock: Clock,
         options: ContentOptions,
     ) -> Self {
-        let half = options.memory / 2;
+        // What another server changes, this one would not hear of.
+        let memory = match database.is_shared() {
+            true => 0,
+            false => options.memory,
+        };
+        let half = memory / 2;
         Self(Arc::new(Inner {
             database,
             storage,

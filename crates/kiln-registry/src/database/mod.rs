@@ -10,6 +10,7 @@
 
 mod error;
 mod migrate;
+mod postgres;
 mod sqlite;
 mod value;
 mod writer;
@@ -22,10 +23,10 @@ use tokio::sync::{Semaphore, oneshot};
 pub use error::{Cause, DatabaseError};
 pub use value::{FromValue, Row, Value};
 
-use sqlite::Readers;
-use writer::{Job, Ran, Writer};
+use writer::{Job, Ran, WriteSession, Writer};
 
-/// Statements that happen together or not at all.
+/// Statements that happen together or not at all. After one failed, PostgreSQL takes no more of them:
+/// the closure has to give up.
 pub trait Transaction {
     /// The rows of a statement, which may also write (`RETURNING`).
     ///
@@ -53,8 +54,28 @@ pub trait Transaction {
 pub struct Database {
     writer: Writer,
     readers: Arc<Readers>,
+    shared: bool,
     /// As many reads run at once as there are permits: each has a connection and a thread.
     reading: Arc<Semaphore>,
+}
+
+/// Where readers come from.
+#[derive(Debug)]
+enum Readers {
+    Sqlite(sqlite::Readers),
+    Postgres(Box<postgres::Readers>),
+}
+
+impl Readers {
+    fn read<T, E: From<DatabaseError>>(
+        &self,
+        work: impl FnOnce(&mut dyn Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self {
+            Self::Sqlite(readers) => readers.read(work),
+            Self::Postgres(readers) => readers.read(work),
+        }
+    }
 }
 
 /// Reads that run at once. More than the processors only helps while the disk is slow.
@@ -69,15 +90,59 @@ impl Database {
     /// [`DatabaseError::Open`], or what the disk refuses.
     pub fn open_sqlite(path: &Path) -> Result<Self, DatabaseError> {
         let (session, readers) = sqlite::open(path)?;
+        let place = path.display().to_string();
+        Self::start(session, Readers::Sqlite(readers), &place)
+    }
+
+    /// Connects to a PostgreSQL database, version 12 or later, and brings its tables up to date.
+    /// `url` is `postgresql://USER:PASSWORD@HOST/DATABASE?sslmode=require`; the server's certificate is
+    /// held against `authorities`, or against the system's where there are none. Several servers may
+    /// share the database. Connections that break are made anew by the next statement.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Newer`], [`DatabaseError::Open`], or what the server refuses.
+    pub async fn open_postgres(
+        url: &str,
+        authorities: Vec<rustls::pki_types::CertificateDer<'static>>,
+    ) -> Result<Self, DatabaseError> {
+        let runtime = tokio::runtime::Handle::current();
+        let server = postgres::Server::new(url, authorities, runtime)?;
+        let place = server.place().to_owned();
+        // Off the runtime's threads, because it waits for them.
+        let opened = tokio::task::spawn_blocking(move || postgres::open(server)).await;
+        let (session, readers) = opened.map_err(|source| DatabaseError::Open {
+            place: place.clone(),
+            source: Arc::new(source),
+        })??;
+        let database = Self::start(session, Readers::Postgres(Box::new(readers)), &place)?;
+        Ok(Self {
+            shared: true,
+            ..database
+        })
+    }
+
+    fn start(
+        session: impl WriteSession + Send + 'static,
+        readers: Readers,
+        place: &str,
+    ) -> Result<Self, DatabaseError> {
         let writer = Writer::start(session).map_err(|source| DatabaseError::Open {
-            place: path.display().to_string(),
+            place: place.to_owned(),
             source: Arc::new(source),
         })?;
         Ok(Self {
             writer,
             readers: Arc::new(readers),
+            shared: false,
             reading: Arc::new(Semaphore::new(READERS)),
         })
+    }
+
+    /// Whether other processes may change what is in it, so that nothing may be remembered that was
+    /// read.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// Does `work` in a transaction of its own. When this returns `Ok`, it is on disk; when `work` or

@@ -17,6 +17,7 @@ mod crash;
 mod database;
 mod faults;
 mod monitoring;
+mod postgres;
 mod running;
 mod serving;
 mod serving_tls;

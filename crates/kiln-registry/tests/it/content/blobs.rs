@@ -16,7 +16,7 @@ const SIZES: &[usize] = &[
 ];
 
 #[tokio::test]
-async fn what_was_put_comes_out_whole_and_in_parts() {
+pub(crate) async fn what_was_put_comes_out_whole_and_in_parts() {
     let registry = Registry::new();
     let repository = name("team/app");
     for size in SIZES {
@@ -39,7 +39,7 @@ async fn what_was_put_comes_out_whole_and_in_parts() {
 }
 
 #[tokio::test]
-async fn small_blobs_need_no_file() {
+pub(crate) async fn small_blobs_need_no_file() {
     let registry = Registry::new();
     let repository = name("team/app");
     registry.blob(&repository, &noise(1, 16_384)).await;
@@ -49,7 +49,7 @@ async fn small_blobs_need_no_file() {
 }
 
 #[tokio::test]
-async fn a_blob_is_only_where_it_was_pushed_or_mounted() {
+pub(crate) async fn a_blob_is_only_where_it_was_pushed_or_mounted() {
     let registry = Registry::new();
     let (here, there, elsewhere) = (name("team/app"), name("team/other"), name("else/app"));
     let content = &registry.content;
@@ -81,7 +81,7 @@ async fn a_blob_is_only_where_it_was_pushed_or_mounted() {
 }
 
 #[tokio::test]
-async fn pushing_what_is_there_keeps_one_object() {
+pub(crate) async fn pushing_what_is_there_keeps_one_object() {
     let registry = Registry::new();
     let content = noise(3, 300_000);
     for repository in ["a/x", "a/x", "b/x"] {
@@ -91,7 +91,7 @@ async fn pushing_what_is_there_keeps_one_object() {
 }
 
 #[tokio::test]
-async fn a_deleted_blob_is_gone_where_it_was_deleted_and_can_be_pushed_again() {
+pub(crate) async fn a_deleted_blob_is_gone_where_it_was_deleted_and_can_be_pushed_again() {
     let registry = Registry::new();
     let (here, there) = (name("a/x"), name("b/x"));
     let bytes = noise(4, 100_000);
@@ -113,7 +113,7 @@ async fn a_deleted_blob_is_gone_where_it_was_deleted_and_can_be_pushed_again() {
 }
 
 #[tokio::test]
-async fn a_blob_that_a_manifest_names_is_not_deleted() {
+pub(crate) async fn a_blob_that_a_manifest_names_is_not_deleted() {
     let registry = Registry::new();
     let repository = name("team/app");
     let stored = registry.image(&repository, &["v1"], b"layer").await;
@@ -126,7 +126,7 @@ async fn a_blob_that_a_manifest_names_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn asking_renews_the_lease_when_half_of_it_is_over() {
+pub(crate) async fn asking_renews_the_lease_when_half_of_it_is_over() {
     let registry = Registry::with(ContentOptions {
         blob_lease: Duration::from_secs(100),
         ..ContentOptions::default()
@@ -153,7 +153,7 @@ async fn asking_renews_the_lease_when_half_of_it_is_over() {
 }
 
 #[tokio::test]
-async fn everything_is_there_after_a_restart() {
+pub(crate) async fn everything_is_there_after_a_restart() {
     let registry = Registry::new();
     let repository = name("team/app");
     let contents = SIZES.iter().map(|size| noise(9, *size));

@@ -13,7 +13,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::test]
-async fn leases_hold_what_no_manifest_names_yet() {
+pub(crate) async fn leases_hold_what_no_manifest_names_yet() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
@@ -55,7 +55,7 @@ async fn leases_hold_what_no_manifest_names_yet() {
 }
 
 #[tokio::test]
-async fn what_a_tag_leads_to_stays_for_ever() {
+pub(crate) async fn what_a_tag_leads_to_stays_for_ever() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
@@ -98,7 +98,7 @@ async fn what_a_tag_leads_to_stays_for_ever() {
 }
 
 #[tokio::test]
-async fn a_blob_stays_for_the_repository_that_needs_it() {
+pub(crate) async fn a_blob_stays_for_the_repository_that_needs_it() {
     let registry = Registry::new();
     let (gone, kept) = (name("team/gone"), name("team/kept"));
     let content = &registry.content;
@@ -126,7 +126,7 @@ async fn a_blob_stays_for_the_repository_that_needs_it() {
 }
 
 #[tokio::test]
-async fn a_layer_that_two_images_share_goes_with_the_last() {
+pub(crate) async fn a_layer_that_two_images_share_goes_with_the_last() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
@@ -151,7 +151,7 @@ async fn a_layer_that_two_images_share_goes_with_the_last() {
 }
 
 #[tokio::test]
-async fn uploads_that_nobody_continues_are_given_up() {
+pub(crate) async fn uploads_that_nobody_continues_are_given_up() {
     let registry = Registry::with(ContentOptions {
         upload_patience: HOUR,
         ..ContentOptions::default()
@@ -179,7 +179,7 @@ async fn uploads_that_nobody_continues_are_given_up() {
 }
 
 #[tokio::test]
-async fn files_that_nothing_names_are_removed_and_foreign_ones_are_not() {
+pub(crate) async fn files_that_nothing_names_are_removed_and_foreign_ones_are_not() {
     let registry = Registry::new();
     registry.blob(&name("team/app"), &noise(6, 50_000)).await;
     let named = objects(&registry.directory);
@@ -196,7 +196,7 @@ async fn files_that_nothing_names_are_removed_and_foreign_ones_are_not() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_was_interrupted_is_finished_by_the_next_collection() {
+pub(crate) async fn a_deletion_that_was_interrupted_is_finished_by_the_next_collection() {
     let registry = Registry::new();
     let repository = name("team/app");
     let digest = registry.blob(&repository, &noise(7, 50_000)).await;

@@ -27,6 +27,8 @@ pub(crate) struct Registry {
     pub(crate) content: Content,
     pub(crate) clock: Clock,
     pub(crate) directory: TempDir,
+    /// The address of its database, where that is not in the directory.
+    postgres: Option<String>,
 }
 
 impl Registry {
@@ -35,17 +37,27 @@ impl Registry {
     }
 
     pub(crate) fn with(options: ContentOptions) -> Self {
-        Self::at(TempDir::new(), Clock::standing_at(START), options)
+        let postgres = crate::postgres::new_database();
+        Self::at(TempDir::new(), Clock::standing_at(START), options, postgres)
     }
 
-    fn at(directory: TempDir, clock: Clock, options: ContentOptions) -> Self {
-        let database = Database::open_sqlite(&directory.join("registry.db")).unwrap();
+    fn at(
+        directory: TempDir,
+        clock: Clock,
+        options: ContentOptions,
+        postgres: Option<String>,
+    ) -> Self {
+        let database = match &postgres {
+            Some(url) => crate::postgres::open(url),
+            None => Database::open_sqlite(&directory.join("registry.db")).unwrap(),
+        };
         let storage = Storage::open_files(directory.path()).unwrap();
         let content = Content::new(database, storage, clock.clone(), options);
         Self {
             content,
             clock,
             directory,
+            postgres,
         }
     }
 
@@ -53,7 +65,7 @@ impl Registry {
     pub(crate) fn reopen(self) -> Self {
         let options = self.content.options().clone();
         drop(self.content);
-        Self::at(self.directory, self.clock, options)
+        Self::at(self.directory, self.clock, options, self.postgres)
     }
 
     pub(crate) async fn blob(&self, repository: &RepositoryName, content: &[u8]) -> Digest {

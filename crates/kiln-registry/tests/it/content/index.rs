@@ -27,7 +27,7 @@ async fn ready(registry: &Registry, digest: &Digest) -> LayerIndex {
 }
 
 #[tokio::test]
-async fn a_layer_is_pending_and_then_indexed() {
+pub(crate) async fn a_layer_is_pending_and_then_indexed() {
     let registry = Registry::new();
     let mut layer = Layer::new().directory("d");
     for number in 0..2_000 {
@@ -76,7 +76,7 @@ async fn a_layer_is_pending_and_then_indexed() {
 }
 
 #[tokio::test]
-async fn what_is_no_layer_is_said_to_be_none() {
+pub(crate) async fn what_is_no_layer_is_said_to_be_none() {
     let registry = Registry::new();
     let tar = Layer::new().file("f", noise(1, 100_000)).tar();
     let mut cut = compressed(&tar, &Compression::Gzip { level: 1 });
@@ -95,7 +95,7 @@ async fn what_is_no_layer_is_said_to_be_none() {
 }
 
 #[tokio::test]
-async fn layers_that_arrive_are_indexed_in_the_background() {
+pub(crate) async fn layers_that_arrive_are_indexed_in_the_background() {
     let registry = Registry::new();
     let indexing = tokio::spawn({
         let content = registry.content.clone();

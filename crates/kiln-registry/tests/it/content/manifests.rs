@@ -7,7 +7,7 @@ use kiln_registry::name::ManifestReference;
 use super::fixture::{Registry, image, index, name, referrer, sha512, tag};
 
 #[tokio::test]
-async fn a_manifest_comes_out_as_it_went_in() {
+pub(crate) async fn a_manifest_comes_out_as_it_went_in() {
     let registry = Registry::new();
     let repository = name("team/app");
     registry.blob(&repository, b"{}").await;
@@ -40,7 +40,7 @@ async fn a_manifest_comes_out_as_it_went_in() {
 }
 
 #[tokio::test]
-async fn what_a_manifest_needs_must_be_there() {
+pub(crate) async fn what_a_manifest_needs_must_be_there() {
     let registry = Registry::new();
     let repository = name("team/app");
     let refused = registry.push(&repository, &["v1"], &image(b"layer")).await;
@@ -66,7 +66,7 @@ async fn what_a_manifest_needs_must_be_there() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_manifest_is_said() {
+pub(crate) async fn what_is_wrong_with_a_manifest_is_said() {
     let registry = Registry::new();
     let repository = name("team/app");
     registry.blob(&repository, b"{}").await;
@@ -109,7 +109,7 @@ async fn what_is_wrong_with_a_manifest_is_said() {
 }
 
 #[tokio::test]
-async fn layers_that_are_elsewhere_need_not_be_here() {
+pub(crate) async fn layers_that_are_elsewhere_need_not_be_here() {
     let registry = Registry::new();
     let repository = name("team/app");
     registry.blob(&repository, b"{}").await;
@@ -122,7 +122,7 @@ async fn layers_that_are_elsewhere_need_not_be_here() {
 }
 
 #[tokio::test]
-async fn referrers_are_listed_filtered_and_paged() {
+pub(crate) async fn referrers_are_listed_filtered_and_paged() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
@@ -173,7 +173,7 @@ async fn referrers_are_listed_filtered_and_paged() {
 }
 
 #[tokio::test]
-async fn what_refers_to_a_deleted_manifest_goes_with_it() {
+pub(crate) async fn what_refers_to_a_deleted_manifest_goes_with_it() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
@@ -217,7 +217,7 @@ async fn what_refers_to_a_deleted_manifest_goes_with_it() {
 }
 
 #[tokio::test]
-async fn an_index_keeps_what_it_names() {
+pub(crate) async fn an_index_keeps_what_it_names() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
@@ -240,7 +240,7 @@ async fn an_index_keeps_what_it_names() {
 }
 
 #[tokio::test]
-async fn immutable_tags_stay_whatever_is_tried() {
+pub(crate) async fn immutable_tags_stay_whatever_is_tried() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;

@@ -1,11 +1,11 @@
 //! Content from outside: blobs, uploads, manifests, tags.
 
-mod blobs;
-mod collect;
+pub(crate) mod blobs;
+pub(crate) mod collect;
 pub(crate) mod fixture;
-mod index;
-mod manifests;
-mod scrub;
-mod tags;
-mod together;
-mod uploads;
+pub(crate) mod index;
+pub(crate) mod manifests;
+pub(crate) mod scrub;
+pub(crate) mod tags;
+pub(crate) mod together;
+pub(crate) mod uploads;

@@ -9,7 +9,7 @@ use kiln_testkit::noise;
 use super::fixture::{Registry, image, name, objects, read, tag};
 
 #[tokio::test]
-async fn a_sound_registry_has_no_findings() {
+pub(crate) async fn a_sound_registry_has_no_findings() {
     let registry = Registry::new();
     for repository in ["team/a", "team/b"] {
         registry
@@ -34,7 +34,7 @@ async fn a_sound_registry_has_no_findings() {
 }
 
 #[tokio::test]
-async fn damage_is_found_hidden_and_healed_by_a_push() {
+pub(crate) async fn damage_is_found_hidden_and_healed_by_a_push() {
     for damage in ["changed", "longer", "shorter", "gone"] {
         let registry = Registry::new();
         let repository = name("team/app");
@@ -96,7 +96,7 @@ async fn damage_is_found_hidden_and_healed_by_a_push() {
 }
 
 #[tokio::test]
-async fn a_disk_that_comes_back_heals_without_a_push() {
+pub(crate) async fn a_disk_that_comes_back_heals_without_a_push() {
     let registry = Registry::new();
     let repository = name("team/app");
     let digest = registry.blob(&repository, &noise(3, 70_000)).await;
@@ -119,7 +119,7 @@ async fn a_disk_that_comes_back_heals_without_a_push() {
 }
 
 #[tokio::test]
-async fn references_that_lead_nowhere_are_found() {
+pub(crate) async fn references_that_lead_nowhere_are_found() {
     let registry = Registry::new();
     let repository = name("team/app");
     let stored = registry.image(&repository, &["v1"], b"layer").await;

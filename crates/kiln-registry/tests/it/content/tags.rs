@@ -5,7 +5,7 @@ use kiln_registry::content::{DeleteError, TagError};
 use super::fixture::{Registry, name, tag};
 
 #[tokio::test]
-async fn tags_come_in_pages_in_the_order_of_their_bytes() {
+pub(crate) async fn tags_come_in_pages_in_the_order_of_their_bytes() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
@@ -33,7 +33,7 @@ async fn tags_come_in_pages_in_the_order_of_their_bytes() {
 }
 
 #[tokio::test]
-async fn repositories_are_listed_when_they_have_manifests() {
+pub(crate) async fn repositories_are_listed_when_they_have_manifests() {
     let registry = Registry::new();
     for repository in ["b/y", "a/x", "a-b/z", "c"] {
         registry.image(&name(repository), &["v1"], b"layer").await;
@@ -53,7 +53,7 @@ async fn repositories_are_listed_when_they_have_manifests() {
 }
 
 #[tokio::test]
-async fn every_change_of_a_tag_can_be_undone() {
+pub(crate) async fn every_change_of_a_tag_can_be_undone() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;

@@ -16,7 +16,7 @@ const ROUNDS: u64 = 12;
 const LAYERS: u64 = 6;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_push_loses_a_blob_that_it_was_told_of() {
+pub(crate) async fn no_push_loses_a_blob_that_it_was_told_of() {
     let lease = Duration::from_secs(60);
     let registry = std::sync::Arc::new(Registry::with(ContentOptions {
         blob_lease: lease,

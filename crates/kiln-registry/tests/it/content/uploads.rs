@@ -7,7 +7,7 @@ use kiln_testkit::noise;
 use super::fixture::{Registry, name, objects, pieces, read, sha512};
 
 #[tokio::test]
-async fn chunks_of_any_size_make_the_blob() {
+pub(crate) async fn chunks_of_any_size_make_the_blob() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
@@ -46,7 +46,7 @@ async fn chunks_of_any_size_make_the_blob() {
 }
 
 #[tokio::test]
-async fn chunks_out_of_order_are_refused_and_change_nothing() {
+pub(crate) async fn chunks_out_of_order_are_refused_and_change_nothing() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
@@ -78,7 +78,7 @@ async fn chunks_out_of_order_are_refused_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_broken_body_keeps_what_came() {
+pub(crate) async fn a_broken_body_keeps_what_came() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
@@ -119,7 +119,7 @@ async fn a_broken_body_keeps_what_came() {
 }
 
 #[tokio::test]
-async fn an_upload_goes_on_after_a_restart() {
+pub(crate) async fn an_upload_goes_on_after_a_restart() {
     let mut registry = Registry::new();
     let repository = name("team/app");
     let bytes = noise(3, 500_000);
@@ -153,7 +153,7 @@ async fn an_upload_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn wrong_content_and_too_much_of_it_leave_nothing() {
+pub(crate) async fn wrong_content_and_too_much_of_it_leave_nothing() {
     let registry = Registry::with(ContentOptions {
         max_blob: 400_000,
         ..ContentOptions::default()
@@ -199,7 +199,7 @@ async fn wrong_content_and_too_much_of_it_leave_nothing() {
 }
 
 #[tokio::test]
-async fn a_cancelled_upload_and_one_of_another_repository_are_unknown() {
+pub(crate) async fn a_cancelled_upload_and_one_of_another_repository_are_unknown() {
     let registry = Registry::new();
     let (repository, other) = (name("team/app"), name("team/other"));
     let content = &registry.content;
@@ -224,7 +224,7 @@ async fn a_cancelled_upload_and_one_of_another_repository_are_unknown() {
 }
 
 #[tokio::test]
-async fn one_request_at_a_time_sends_to_an_upload() {
+pub(crate) async fn one_request_at_a_time_sends_to_an_upload() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
@@ -252,7 +252,7 @@ async fn one_request_at_a_time_sends_to_an_upload() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_does_not_stop_the_writing() {
+pub(crate) async fn a_caller_that_goes_away_does_not_stop_the_writing() {
     let registry = Registry::new();
     let repository = name("team/app");
     let content = &registry.content;
