@@ -182,6 +182,7 @@ const SUITE: &[(&str, fn())] = suite![
 ];
 
 #[test]
+#[ignore = "takes minutes: cargo test -p kiln-registry --test it -- --ignored postgres"]
 fn the_tests_of_content_pass_on_postgresql() {
     let server = match Server::start() {
         Ok(server) => server,

@@ -23,11 +23,10 @@ use crate::ui::report::Report;
 /// machine. What it changed is gone when it ends.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
-    /// Name or id
-    image: String,
-    /// What to run, in the place of the image's command
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    command: Vec<String>,
+    /// Name or id, and what to run in the place of the image's command. Whatever follows the image is the
+    /// program's, options too
+    #[arg(required = true, trailing_var_arg = true, value_names = ["IMAGE", "COMMAND"])]
+    image: Vec<String>,
     /// Accepted for habit: changes are always thrown away
     #[arg(long)]
     rm: bool,
@@ -82,7 +81,7 @@ pub(crate) struct RunArgs {
 pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<ExitCode, Report> {
     let store = context.store()?;
     let platform = platform(args.platform.as_deref())?;
-    let image = find_image(&store, &args.image, &platform)?;
+    let image = find_image(&store, &args.image[0], &platform)?;
     check_platform(&image.config.platform)?;
     let lease = store.lease()?;
     lease.hold_image(&image)?;
@@ -149,10 +148,10 @@ fn process(
             "" => vec![],
             program => vec![program.to_owned()],
         });
-    let argv = argv(config, entrypoint.as_deref(), &args.command);
+    let argv = argv(config, entrypoint.as_deref(), &args.image[1..]);
     if argv.is_empty() {
         return Err(
-            Report::new(format!("`{}` does not say what to run", args.image))
+            Report::new(format!("`{}` does not say what to run", args.image[0]))
                 .hint("name a program after the image"),
         );
     }

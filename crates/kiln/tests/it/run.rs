@@ -129,3 +129,15 @@ fn signals_reach_the_program() {
     std::io::BufRead::read_line(&mut out, &mut line).unwrap();
     assert_eq!((line.as_str(), status.code()), ("caught\n", Some(5)));
 }
+
+#[test]
+fn what_follows_the_image_is_the_programs() {
+    let Some(world) = World::with_base("what_follows_the_image_is_the_programs") else {
+        return;
+    };
+    let dockerfile = "FROM base\nENTRYPOINT [\"/bin/sh\", \"-c\", \"echo \\\"$0 $*\\\"\"]\n";
+    world.build(dockerfile, &["-t", "app"]).ok();
+    let said = world.kiln(["run", "--rm", "app", "-e", "A=1", "--rm"]).ok();
+    assert_eq!(said, "-e A=1 --rm\n");
+    world.kiln(["run", "--no-such-flag", "app"]).fails(2);
+}
