@@ -64,6 +64,8 @@ pub(crate) fn serve(context: &Context, args: &ServeArgs) -> Result<ExitCode, Rep
     runtime.block_on(async {
         let is_open = config.open;
         let (server, administrator) = Server::open(config, &data, log.clone()).await?;
+        // Whoever reads the greeting may send a signal at once.
+        obey_signals(server.handle(), log)?;
         greet(&server, is_open);
         if let Some(administrator) = administrator
             && let Some(password) = administrator.password
@@ -73,7 +75,6 @@ pub(crate) fn serve(context: &Context, args: &ServeArgs) -> Result<ExitCode, Rep
                 administrator.name
             ));
         }
-        obey_signals(server.handle(), log)?;
         server.run().await;
         Ok(ExitCode::SUCCESS)
     })
