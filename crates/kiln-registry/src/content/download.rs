@@ -66,11 +66,12 @@ impl OpenBlob {
         }
     }
 
-    /// `length` bytes from `offset`, fewer only at the end.
+    /// `length` bytes from `offset`, but no more than [`READ_BLOCK`]; fewer only at the end.
     ///
     /// # Errors
     /// When the storage fails.
     pub async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, StorageError> {
+        let length = length.min(READ_BLOCK);
         match &self.source {
             Source::Bytes(bytes) => {
                 let start = bytes.len().min(offset as usize);
@@ -93,6 +94,18 @@ struct Download {
 }
 
 impl Download {
+    /// The next block, if it needs no waiting.
+    fn cached(&mut self) -> Option<Bytes> {
+        let left = self.end - self.position;
+        let length = usize::try_from(left).unwrap_or(usize::MAX).min(READ_BLOCK);
+        if length == 0 {
+            return None;
+        }
+        let bytes = self.reader.read_cached(self.position, length)?;
+        self.position += length as u64;
+        Some(bytes)
+    }
+
     /// Lets the next block be read, if there is one.
     fn read_ahead(&mut self) {
         let left = self.end - self.position;
@@ -116,6 +129,9 @@ impl HttpBody for Download {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         if this.reading.is_none() {
+            if let Some(bytes) = this.cached() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
             this.read_ahead();
         }
         let Some((expected, reading)) = &mut this.reading else {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::block::Blocks;
 use super::{ObjectKey, StorageError};
 
 /// Objects below a directory.
@@ -14,6 +15,7 @@ use super::{ObjectKey, StorageError};
 pub(super) struct Files {
     root: Arc<Path>,
     epoch: Arc<str>,
+    blocks: Blocks,
 }
 
 /// Where Linux says which start of the machine this is.
@@ -41,6 +43,7 @@ impl Files {
         Ok(Self {
             root: root.into(),
             epoch: epoch.into(),
+            blocks: Blocks::default(),
         })
     }
 
@@ -75,7 +78,10 @@ impl Files {
     pub(super) fn reader(&self, key: &ObjectKey) -> Result<Option<FileReader>, StorageError> {
         let path = self.path(key);
         match File::open(&path) {
-            Ok(file) => Ok(Some(FileReader(Arc::new((path, file))))),
+            Ok(file) => Ok(Some(FileReader {
+                opened: Arc::new((path, file)),
+                blocks: self.blocks.clone(),
+            })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StorageError::new("open", &path.display(), error)),
         }
@@ -138,12 +144,16 @@ impl FileWriter {
 
 /// A file that can be read by many at once.
 #[derive(Clone, Debug)]
-pub(super) struct FileReader(Arc<(PathBuf, File)>);
+pub(super) struct FileReader {
+    opened: Arc<(PathBuf, File)>,
+    blocks: Blocks,
+}
 
 impl FileReader {
     pub(super) fn read(&self, offset: u64, length: usize) -> Result<Bytes, StorageError> {
-        let (path, file) = &*self.0;
-        let mut buffer = vec![0; length];
+        let (path, file) = &*self.opened;
+        let mut block = self.blocks.take();
+        let buffer = &mut block.memory()[..length];
         let mut filled = 0;
         while filled < length {
             match read_at(file, &mut buffer[filled..], offset + filled as u64) {
@@ -153,8 +163,26 @@ impl FileReader {
                 Err(error) => return Err(StorageError::new("read", &path.display(), error)),
             }
         }
-        buffer.truncate(filled);
-        Ok(buffer.into())
+        Ok(block.into_bytes(filled))
+    }
+
+    /// What the machine has in memory anyway, without waiting for the disk; nothing if that is not all
+    /// of it. It saves two changes of threads for each block, which on a busy machine cost more than
+    /// the copy (preadv2(2), `RWF_NOWAIT`).
+    #[cfg(target_os = "linux")]
+    pub(super) fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        let (_, file) = &*self.opened;
+        let mut block = self.blocks.take();
+        let slices = &mut [io::IoSliceMut::new(&mut block.memory()[..length])];
+        let flags = rustix::io::ReadWriteFlags::NOWAIT;
+        let read = rustix::io::preadv2(file, slices, offset, flags).ok()?;
+        (read == length).then(|| block.into_bytes(length))
+    }
+
+    /// Elsewhere it cannot be asked for.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn read_cached(&self, _: u64, _: usize) -> Option<Bytes> {
+        None
     }
 }
 

@@ -5,6 +5,7 @@
 //! object that is removed late can never be one that somebody counts on. A row of the database names
 //! a key before its object is begun, and one goes on naming it until the object was removed.
 
+mod block;
 mod error;
 mod files;
 mod key;
@@ -181,7 +182,7 @@ enum Reading {
 }
 
 impl ObjectReader {
-    /// `length` bytes from `offset`, fewer only at the object's end.
+    /// `length` bytes from `offset`, at most [`READ_BLOCK`]; fewer only at the object's end.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -189,7 +190,15 @@ impl ObjectReader {
         self.begin_read(offset, length).await
     }
 
-    /// The same, begun at once: it goes on while nobody waits for it. To be called in a runtime.
+    /// Exactly `length` bytes from `offset`, at most [`READ_BLOCK`], if they can be had without waiting for
+    /// anything.
+    pub(crate) fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
+        match &self.0 {
+            Reading::File(reader) => reader.read_cached(offset, length),
+        }
+    }
+
+    /// What [`Self::read`] reads, begun at once: it goes on while nobody waits for it. To be called in a runtime.
     pub(crate) fn begin_read(
         &self,
         offset: u64,
