@@ -50,7 +50,6 @@ const WALLED: &[(&str, &[&str])] = &[
     ("libc", &["kiln-sandbox"]),
     ("seccompiler", &["kiln-sandbox"]),
     ("rusqlite", &["kiln-store", "kiln-registry"]),
-    ("pgp", &["kiln-assemble", "kiln-testkit"]),
     ("resolvo", &["kiln-assemble"]),
     ("clap", &["kiln"]),
     ("clap_complete", &["kiln"]),

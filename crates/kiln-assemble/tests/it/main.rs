@@ -5,5 +5,6 @@
 mod hostile;
 mod image;
 mod locking;
+mod openpgp;
 mod trust;
 mod world;

@@ -6,21 +6,9 @@ use std::collections::BTreeMap;
 
 use kiln_layer::Compression;
 use kiln_oci::Digest;
-use pgp::composed::{
-    ArmorOptions, CleartextSignedMessage, EncryptionCaps, KeyType, SecretKeyParamsBuilder,
-    SignedPublicKey, SignedSecretKey, SubkeyParamsBuilder,
-};
-use pgp::ser::Serialize as _;
-use pgp::types::Password;
 
 use super::deb::{Deb, compressed};
-
-/// Who signs a repository.
-#[derive(Debug)]
-pub struct SigningKey {
-    secret: SignedSecretKey,
-    with_subkey: bool,
-}
+use super::key::SigningKey;
 
 /// Packages, and what their release says.
 #[derive(Clone, Debug)]
@@ -35,89 +23,12 @@ pub struct DebianRepository {
     pub valid_until: Option<String>,
     /// Whether indexes can be had by their digest.
     pub by_hash: bool,
+    /// What its `Contents-amd64` says.
+    pub contents: Option<String>,
 }
 
 /// The files of a repository, by their paths.
 pub type Published = BTreeMap<String, Vec<u8>>;
-
-const GOOD: &str = "because keys are made of good parameters";
-
-impl SigningKey {
-    /// A new key. Debian's sign with a subkey, others with the key itself.
-    ///
-    /// # Panics
-    /// If the machine has no random numbers.
-    #[must_use]
-    pub fn new(with_subkey: bool) -> Self {
-        let mut parameters = SecretKeyParamsBuilder::default();
-        parameters
-            .key_type(KeyType::Ed25519Legacy)
-            .can_certify(true)
-            .can_sign(!with_subkey)
-            .can_encrypt(EncryptionCaps::None)
-            .primary_user_id("Archive <archive@example.com>".into());
-        if with_subkey {
-            let mut subkey = SubkeyParamsBuilder::default();
-            subkey
-                .key_type(KeyType::Ed25519Legacy)
-                .can_sign(true)
-                .can_encrypt(EncryptionCaps::None)
-                .can_authenticate(false);
-            parameters.subkeys(vec![subkey.build().expect(GOOD)]);
-        }
-        let secret = parameters.build().expect(GOOD);
-        Self {
-            secret: secret.generate(rand::thread_rng()).expect(GOOD),
-            with_subkey,
-        }
-    }
-
-    /// The public key, in binary form.
-    ///
-    /// # Panics
-    /// Never: memory takes any key.
-    #[must_use]
-    pub fn keyring(&self) -> Vec<u8> {
-        SignedPublicKey::from(self.secret.clone())
-            .to_bytes()
-            .expect(GOOD)
-    }
-
-    /// The public key, armoured.
-    ///
-    /// # Panics
-    /// Never: memory takes any key.
-    #[must_use]
-    pub fn armored_keyring(&self) -> Vec<u8> {
-        let public = SignedPublicKey::from(self.secret.clone());
-        public
-            .to_armored_bytes(ArmorOptions::default())
-            .expect(GOOD)
-    }
-
-    /// `text` with a signature.
-    ///
-    /// # Panics
-    /// If the machine has no random numbers.
-    #[must_use]
-    pub fn sign(&self, text: &str) -> Vec<u8> {
-        let random = rand::thread_rng();
-        let none = Password::empty();
-        let signed = match self.with_subkey {
-            true => CleartextSignedMessage::sign(
-                random,
-                text,
-                &self.secret.secret_subkeys[0].key,
-                &none,
-            ),
-            false => CleartextSignedMessage::sign(random, text, &self.secret.primary_key, &none),
-        };
-        signed
-            .expect(GOOD)
-            .to_armored_bytes(ArmorOptions::default())
-            .expect(GOOD)
-    }
-}
 
 impl DebianRepository {
     /// A suite `stable` of packages, made in 2024, that holds for ever.
@@ -129,6 +40,7 @@ impl DebianRepository {
             date: "Mon, 01 Jan 2024 00:00:00 UTC".to_owned(),
             valid_until: None,
             by_hash: true,
+            contents: None,
         }
     }
 
@@ -161,6 +73,13 @@ impl DebianRepository {
                 };
                 files.insert(path, content.to_vec());
             }
+        }
+        if let Some(contents) = &self.contents {
+            let zstd = compressed(contents.as_bytes(), &Compression::zstd(1));
+            let digest = Digest::sha256(&zstd);
+            let name = "main/Contents-amd64.zst";
+            list.push_str(&format!(" {} {} {name}\n", digest.hex(), zstd.len()));
+            files.insert(format!("{dists}/{name}"), zstd);
         }
         let valid_until = self.valid_until.as_ref();
         let valid_until = valid_until.map(|date| format!("Valid-Until: {date}\n"));
