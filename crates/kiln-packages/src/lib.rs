@@ -3,6 +3,7 @@
 //! Pure: nothing here opens a file, decompresses or knows a repository's address. Who has the bytes
 //! of a member of an archive, or of an index, hands them in decompressed.
 //!
+//! - [`elf`]: what a program or library needs to be started;
 //! - [`deb`]: Debian's versions, relations, stanzas, repository indexes, archives and database.
 //!
 //! ```
@@ -18,3 +19,4 @@
 //! ```
 
 pub mod deb;
+pub mod elf;

@@ -5,4 +5,5 @@
 #![allow(clippy::print_stdout, reason = "tests say what they could not check")]
 
 mod dpkg;
+mod elf;
 mod properties;
