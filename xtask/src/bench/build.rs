@@ -7,7 +7,7 @@
 //! `--scale 0.01` tries everything out in seconds.
 
 mod input;
-mod lab;
+pub(super) mod lab;
 mod run;
 
 use std::fs;

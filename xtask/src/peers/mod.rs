@@ -30,7 +30,10 @@ const PACKAGES: &[&str] = &[
     "docker-cli",
     // the registry to compare with
     "docker-registry",
+    "debootstrap",
     "docker.io",
+    // Debian systems to compare assembled ones with
+    "mmdebstrap",
     "oras",
     "podman",
     // promtool, for the registry's alert rules
@@ -92,6 +95,16 @@ pub(crate) fn prepare(dir: &Path) -> Result<(), String> {
         Status::Missing => Err(format!("{} is no finished Debian root", sid.display())),
         Status::Lacks(missing) => Err(format!("apt did not install {}", missing.join(", "))),
     }
+}
+
+/// The mirror that the root of `dir` was made from.
+pub(crate) fn mirror(dir: &Path) -> Result<String, String> {
+    let path = dir.join("sid/etc/apt/sources.list");
+    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut words = text.split_whitespace();
+    let url = words.find(|word| word.starts_with("http"));
+    url.map(str::to_owned)
+        .ok_or_else(|| format!("{} names no mirror", path.display()))
 }
 
 /// A command in the root of `dir`.

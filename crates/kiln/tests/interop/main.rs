@@ -19,6 +19,7 @@
     reason = "a program that reports to whoever started it, not a library"
 )]
 
+mod assembled;
 mod builders;
 mod case;
 mod cases;
@@ -97,12 +98,15 @@ fn run(options: &Options, root: &Path) -> Result<bool, String> {
     print!("{exchanged}");
     let foreign = foreign::run(&peers, root, options);
     print!("{foreign}");
+    let assembled = assembled::run(&peers, root, options);
+    print!("{assembled}");
     let registry = registry::run(&peers, options);
     print!("{registry}");
     if options.keep {
         println!("kept: {}", peers.work().display());
     }
-    Ok(built.is_well() && exchanged.is_well() && foreign.is_well() && registry.is_well())
+    let others = foreign.is_well() && assembled.is_well() && registry.is_well();
+    Ok(built.is_well() && exchanged.is_well() && others)
 }
 
 /// The root file system that all cases start from: busybox with a few users, and the folders that

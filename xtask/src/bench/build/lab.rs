@@ -283,7 +283,7 @@ impl Drop for Lab {
     }
 }
 
-fn build_kiln(root: &Path) -> Result<PathBuf, String> {
+pub(in crate::bench) fn build_kiln(root: &Path) -> Result<PathBuf, String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args(["build", "--release", "--package", "kiln"])
@@ -337,7 +337,7 @@ pub(super) fn ulimits() -> Vec<String> {
 }
 
 /// Runs a command that is not measured; its failure is an error with what it said.
-pub(super) fn quietly(command: &mut Command) -> Result<(), String> {
+pub(in crate::bench) fn quietly(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().display().to_string();
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("{program}: {error}"))?;
