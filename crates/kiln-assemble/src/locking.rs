@@ -1,14 +1,16 @@
 //! From wishes to a lock file: asks the repositories, checks them, resolves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use kiln_packages::deb::{Package, Relation};
 
 use crate::cache::Downloads;
 use crate::keyring::{Keyring, KeyringError};
 use crate::lock::{Lock, LockedPackage, LockedRelease};
 use crate::repository::{Available, Freshness, RepositoryError, Suite};
 use crate::resolve::{Request, ResolveError, resolve};
-use crate::spec::{Architecture, RepositorySpec, Spec};
+use crate::spec::{Architecture, RepositorySpec, Scripts, Spec};
 
 /// What locking needs.
 pub struct LockContext<'a> {
@@ -73,6 +75,24 @@ impl From<RepositoryError> for LockError {
 /// # Errors
 /// When a repository cannot be reached or trusted, or no set of packages fits.
 pub fn lock(context: &LockContext<'_>, options: LockOptions) -> Result<Lock, LockError> {
+    let suites = suites(context)?;
+    let mut packages = vec![];
+    for architecture in context.architectures {
+        packages.extend(choose(context, options, *architecture, &suites)?);
+    }
+    let releases = suites.iter().map(|(suite, _)| LockedRelease {
+        url: suite.base.clone(),
+        suite: suite.name.clone(),
+        date: suite.release.date,
+    });
+    let request = context.spec.request(context.architectures);
+    Ok(Lock::new(request, releases.collect(), packages))
+}
+
+/// Asks the repositories what they have, and checks that they may.
+pub(crate) fn suites<'a>(
+    context: &LockContext<'a>,
+) -> Result<Vec<(Suite, &'a RepositorySpec)>, LockError> {
     let mut suites = vec![];
     for repository in &context.spec.repositories {
         let keyring = keyring(context.directory, repository)?;
@@ -85,17 +105,7 @@ pub fn lock(context: &LockContext<'_>, options: LockOptions) -> Result<Lock, Loc
             suites.push((suite, repository));
         }
     }
-    let mut packages = vec![];
-    for architecture in context.architectures {
-        packages.extend(choose(context, options, *architecture, &suites)?);
-    }
-    let releases = suites.iter().map(|(suite, _)| LockedRelease {
-        url: suite.base.clone(),
-        suite: suite.name.clone(),
-        date: suite.release.date,
-    });
-    let request = context.spec.request(context.architectures);
-    Ok(Lock::new(request, releases.collect(), packages))
+    Ok(suites)
 }
 
 fn keyring(directory: &Path, repository: &RepositorySpec) -> Result<Keyring, LockError> {
@@ -132,9 +142,10 @@ fn choose(
     let prefer: BTreeMap<String, String> = kept
         .map(|package| (package.name.clone(), package.version.clone()))
         .collect();
+    let wishes = wishes(context.spec, architecture, &available);
     let request = Request {
         architecture,
-        packages: &context.spec.packages,
+        packages: &wishes,
         assume: &context.spec.assume,
         prefer: &prefer,
     };
@@ -149,4 +160,18 @@ fn choose(
         sha256: one.package.sha256.clone().unwrap_or_default(),
     });
     Ok(locked.collect())
+}
+
+/// The packages that are asked for by name, by priority, or because scripts count on them.
+fn wishes(spec: &Spec, architecture: Architecture, available: &[Available]) -> Vec<Relation> {
+    let comes_along = |package: &Package| {
+        let mut priorities = spec.priorities.iter();
+        let fits = [architecture.debian(), "all"].contains(&package.architecture.as_str());
+        let is_essential = package.essential && spec.scripts == Scripts::Run;
+        fits && (is_essential || priorities.any(|one| one.name() == package.priority))
+    };
+    let along = available.iter().filter(|one| comes_along(&one.package));
+    let along: BTreeSet<&str> = along.map(|one| one.package.name.as_str()).collect();
+    let along = along.into_iter().map(Relation::any);
+    spec.packages.iter().cloned().chain(along).collect()
 }

@@ -16,8 +16,18 @@ pub struct Preset {
     /// What it is for.
     pub about: &'static str,
     packages: &'static [&'static str],
+    kind: Kind,
     /// Keys beside packages, as they stand in the file.
     more: &'static str,
+}
+
+/// What becomes of packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Nothing runs, and what programs do not need is left out.
+    Distroless,
+    /// What an installer would make of them.
+    System,
 }
 
 /// Where a preset's packages come from.
@@ -47,6 +57,7 @@ pub const PRESETS: &[Preset] = &[
         name: "static",
         about: "programs that need no library: certificates, time zones, users",
         packages: STATIC,
+        kind: Kind::Distroless,
         more: "",
     },
     Preset {
@@ -59,12 +70,14 @@ pub const PRESETS: &[Preset] = &[
             "netbase",
             "tzdata",
         ],
+        kind: Kind::Distroless,
         more: BUSYBOX,
     },
     Preset {
         name: "base",
         about: "programs that need the C library or OpenSSL",
         packages: BASE,
+        kind: Kind::Distroless,
         more: "",
     },
     Preset {
@@ -80,6 +93,7 @@ pub const PRESETS: &[Preset] = &[
             "netbase",
             "tzdata",
         ],
+        kind: Kind::Distroless,
         more: "",
     },
     Preset {
@@ -93,6 +107,7 @@ pub const PRESETS: &[Preset] = &[
             "python3",
             "tzdata",
         ],
+        kind: Kind::Distroless,
         more: "\n[config]\nentrypoint = [\"/usr/bin/python3\"]\n",
     },
     Preset {
@@ -106,6 +121,7 @@ pub const PRESETS: &[Preset] = &[
             "nodejs",
             "tzdata",
         ],
+        kind: Kind::Distroless,
         more: "\n[config]\nentrypoint = [\"/usr/bin/node\"]\n",
     },
     Preset {
@@ -119,8 +135,16 @@ pub const PRESETS: &[Preset] = &[
             "netbase",
             "tzdata",
         ],
+        kind: Kind::Distroless,
         more: "\n# What update-alternatives would have made.\n[[file]]\npath = \"/usr/bin/java\"\n\
                link = \"/usr/lib/jvm/default-java/bin/java\"\n\n[config]\nentrypoint = [\"/usr/bin/java\"]\n",
+    },
+    Preset {
+        name: "debian-minbase",
+        about: "a small Debian with apt, to build on",
+        packages: &["apt"],
+        kind: Kind::System,
+        more: "\n[config]\nuser = \"0\"\ncmd = [\"bash\"]\n",
     },
 ];
 
@@ -166,20 +190,33 @@ impl Preset {
         PRESETS.iter().find(|preset| preset.name == name)
     }
 
+    /// Whether maintainer scripts run.
+    #[must_use]
+    pub fn runs_scripts(&self) -> bool {
+        self.kind == Kind::System
+    }
+
     /// The image file.
     #[must_use]
     pub fn text(&self, source: PresetSource<'_>, architectures: &[Architecture]) -> String {
         let mut text = format!("# {}: {}.\n", self.name, self.about);
         let names: Vec<_> = architectures.iter().map(|one| one.debian()).collect();
+        let (assumed, dropped) = match self.kind {
+            Kind::Distroless => (ASSUMED, &["docs", "man", "locales"][..]),
+            Kind::System => (&[][..], &[][..]),
+        };
         let lists = [
             ("architectures", &names[..]),
             ("packages", self.packages),
-            ("assume", ASSUMED),
-            ("drop", &["docs", "man", "locales"]),
+            ("assume", assumed),
+            ("drop", dropped),
         ];
-        for (key, list) in lists {
+        for (key, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
             let quoted: Vec<_> = list.iter().map(|word| format!("\"{word}\"")).collect();
             let _ = writeln!(text, "{key} = [{}]", quoted.join(", "));
+        }
+        if self.kind == Kind::System {
+            text.push_str("priorities = [\"required\"]\nscripts = \"run\"\n");
         }
         let (before, after) = match self.more.contains("\n[") {
             true => ("", self.more),
@@ -212,7 +249,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Spec;
+    use crate::spec::{Scripts, Spec};
 
     #[test]
     fn every_preset_is_an_image_file() {
@@ -233,6 +270,7 @@ mod tests {
             assert_eq!(spec.repositories[0].keyring, "/a \"ring\".gpg");
             assert_eq!(spec.architectures.len(), 2);
             assert_eq!(Preset::find(preset.name).unwrap().name, preset.name);
+            assert_eq!(spec.scripts == Scripts::Run, preset.runs_scripts());
         }
         let busybox = Preset::find("busybox").unwrap().text(source, &[]);
         assert_eq!(busybox.parse::<Spec>().unwrap().files.len(), 16);

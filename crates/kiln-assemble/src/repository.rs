@@ -130,6 +130,9 @@ pub(crate) struct Suite {
     directory: String,
 }
 
+/// An index: its address and what it holds.
+pub(crate) type Opened = (String, Box<dyn Read + Send>);
+
 /// A package and where its archive is.
 #[derive(Debug)]
 pub(crate) struct Available {
@@ -211,6 +214,33 @@ impl Suite {
         architecture: &str,
     ) -> Result<Option<Vec<Available>>, RepositoryError> {
         let stem = format!("{component}/binary-{architecture}/Packages");
+        let index = self.open(downloads, &stem)?;
+        index
+            .map(|(url, content)| self.parse(&url, content))
+            .transpose()
+    }
+
+    /// The list of files of all packages of a component for an architecture, with its address; nothing where
+    /// the repository has none. Debian has one for each component, others one for all.
+    pub(crate) fn contents(
+        &self,
+        downloads: &Downloads<'_>,
+        component: &str,
+        architecture: Architecture,
+    ) -> Result<Option<Opened>, RepositoryError> {
+        let name = format!("Contents-{architecture}");
+        match self.open(downloads, &format!("{component}/{name}"))? {
+            Some(opened) => Ok(Some(opened)),
+            None => self.open(downloads, &name),
+        }
+    }
+
+    /// An index by its name without the compression, with its address, decompressed and checked.
+    fn open(
+        &self,
+        downloads: &Downloads<'_>,
+        stem: &str,
+    ) -> Result<Option<Opened>, RepositoryError> {
         let listed = COMPRESSIONS.iter().find_map(|compression| {
             let path = format!("{stem}{compression}");
             self.release.files.get(&path).map(|file| (path, file))
@@ -250,7 +280,7 @@ impl Suite {
             });
         }
         let (_, content) = decompress(std::io::Cursor::new(bytes)).map_err(read)?;
-        self.parse(&plain, content).map(Some)
+        Ok(Some((plain, content)))
     }
 
     fn parse(&self, url: &str, content: impl Read) -> Result<Vec<Available>, RepositoryError> {

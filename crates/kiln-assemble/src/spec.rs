@@ -52,6 +52,9 @@ pub struct Spec {
     /// The packages, as in a `Depends` field; `name=version` is understood, too.
     #[serde(default, deserialize_with = "relations")]
     pub packages: Vec<Relation>,
+    /// Packages of these priorities come along, as in a system that an installer makes.
+    #[serde(default)]
+    pub priorities: Vec<Priority>,
     /// Names to which relations count as satisfied: what packages need only for their scripts.
     #[serde(default)]
     pub assume: Vec<String>,
@@ -85,8 +88,33 @@ pub enum Scripts {
     /// They do not run.
     #[default]
     None,
-    /// They run in the sandbox. Not there yet.
+    /// They run in the sandbox, and dpkg has its database. Essential packages come along, because scripts
+    /// count on them.
     Run,
+}
+
+/// How much an ordinary system needs a package (Debian Policy 2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Priority {
+    /// Nothing works without it.
+    Required,
+    /// Anybody would miss it.
+    Important,
+    /// A small system in text mode has it.
+    Standard,
+}
+
+impl Priority {
+    /// As the field `Priority` has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Important => "important",
+            Self::Standard => "standard",
+        }
+    }
 }
 
 /// A repository in apt's format.
@@ -360,13 +388,16 @@ impl Spec {
                 format!("max-layers is from 2 to {MOST_LAYERS}"),
             );
         }
-        if self.scripts == Scripts::Run {
-            let message = "maintainer scripts cannot be run by this version: use \"none\"";
-            return fail("scripts", message.to_owned());
-        }
-        if !self.packages.is_empty() && self.repositories.is_empty() {
+        let wants = [
+            ("packages", !self.packages.is_empty()),
+            ("priorities", !self.priorities.is_empty()),
+            ("scripts", self.scripts == Scripts::Run),
+        ];
+        if let Some((key, _)) = wants.iter().find(|(_, wants)| *wants)
+            && self.repositories.is_empty()
+        {
             let message = "packages need a [[repository]] to come from";
-            return fail("packages", message.to_owned());
+            return fail(key, message.to_owned());
         }
         for repository in &self.repositories {
             check_repository(repository)?;
@@ -403,6 +434,12 @@ impl Spec {
         }
         for name in &self.assume {
             line("assume", name);
+        }
+        for priority in &self.priorities {
+            line("priority", &priority.name());
+        }
+        if self.scripts == Scripts::Run {
+            line("scripts", &"run");
         }
         for repository in &self.repositories {
             line("url", &repository.url);
@@ -493,7 +530,8 @@ mod tests {
             ),
             ("packages = [\"Foo\"]", 1, "no package name"),
             ("packages = [\"foo (>= -)\"]", 1, "not a Debian version"),
-            ("scripts = \"run\"", 1, "cannot be run by this version"),
+            ("scripts = \"walk\"", 1, "unknown variant `walk`"),
+            ("priorities = [\"extra\"]", 1, "unknown variant `extra`"),
             ("drop = [\"all\"]", 1, "unknown variant `all`"),
             ("[[file]]\npath = \"/a/../b\"\ncontent = \"\"", 2, "`..`"),
             (
@@ -538,8 +576,14 @@ mod tests {
             assert_eq!(error.line, line, "{error}");
             assert!(error.message.contains(words), "{error}");
         }
-        let homeless = "packages = [\"libc6\"]".parse::<Spec>().unwrap_err();
-        assert!(homeless.message.contains("[[repository]]"));
+        for homeless in [
+            "packages = [\"libc6\"]",
+            "scripts = \"run\"",
+            "priorities = [\"required\"]",
+        ] {
+            let homeless = homeless.parse::<Spec>().unwrap_err();
+            assert!(homeless.message.contains("[[repository]]"));
+        }
     }
 
     #[test]
@@ -552,7 +596,13 @@ mod tests {
             request("packages = [\"libc6\"]\ndrop = [\"man\"]\n[config]\nuser = \"0\"")
         );
         assert_ne!(base, request("packages = [\"libc6 (>= 2)\"]"));
-        assert_ne!(base, request("packages = [\"libc6\"]\nassume = [\"awk\"]"));
+        for more in [
+            "assume = [\"awk\"]",
+            "scripts = \"run\"",
+            "priorities = [\"required\"]",
+        ] {
+            assert_ne!(base, request(&format!("packages = [\"libc6\"]\n{more}")));
+        }
     }
 
     #[test]

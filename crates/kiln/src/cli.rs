@@ -65,6 +65,7 @@ impl Command {
     fn needs_namespace(&self) -> bool {
         match self {
             Self::Build(args) => !args.only_looks(),
+            Self::Assemble(args) => args.runs_scripts(),
             Self::Run(_) | Self::Prune(_) => true,
             _ => false,
         }

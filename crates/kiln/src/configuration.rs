@@ -3,6 +3,11 @@
 //! ```toml
 //! [store]
 //! keep = "10GB"   # what the store may take on disk
+//!
+//! [assemble]        # where presets take packages from
+//! mirror = "http://mirror.example.com/debian"
+//! suite = "stable"
+//! keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 //! ```
 //!
 //! A key that kiln does not know is an error: a setting that silently does nothing is worse.
@@ -22,6 +27,20 @@ use crate::ui::{report::Report, size::Size};
 pub(crate) struct Configuration {
     /// About the store.
     pub(crate) store: StoreSection,
+    /// About images from packages.
+    pub(crate) assemble: AssembleSection,
+}
+
+/// The table `[assemble]`: where presets take packages from.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AssembleSection {
+    /// The address of a Debian mirror.
+    pub(crate) mirror: Option<String>,
+    /// The release.
+    pub(crate) suite: Option<String>,
+    /// The file with the mirror's keys.
+    pub(crate) keyring: Option<String>,
 }
 
 /// The table `[store]`.
@@ -53,6 +72,15 @@ impl Configuration {
             };
             let file = Self::parse(&text, path)?;
             all.store.keep = file.store.keep.or(all.store.keep);
+            let (new, old) = (file.assemble, &mut all.assemble);
+            let pairs = [
+                (new.mirror, &mut old.mirror),
+                (new.suite, &mut old.suite),
+                (new.keyring, &mut old.keyring),
+            ];
+            for (new, old) in pairs {
+                *old = new.or_else(|| old.take());
+            }
         }
         Ok(all)
     }

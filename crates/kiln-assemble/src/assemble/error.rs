@@ -111,6 +111,23 @@ pub enum AssembleError {
         #[source]
         source: LayerError,
     },
+    /// A maintainer script failed.
+    #[error("a maintainer script ended with {code}:\n{output}")]
+    Scripts {
+        /// How they ended, as a shell gives it.
+        code: i32,
+        /// The end of what they said.
+        output: String,
+    },
+    /// Maintainer scripts cannot run here.
+    #[error("maintainer scripts cannot be {step}")]
+    Sandbox {
+        /// What failed, as a participle.
+        step: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A file that the image file names cannot be read.
     #[error("the source of `{path}` cannot be read: `{}`", from.display())]
     Source {

@@ -9,45 +9,39 @@ use kiln_layer::entry::{Time, clean_path};
 use kiln_layer::{Entry, Kind, LayerIndex, LayerWriter, Tree};
 use kiln_store::BlobWriter;
 
-use super::package::Sifted;
 use super::{AssembleContext, AssembleError, made};
 use crate::spec::FileSpec;
 
 /// Where a file's bytes are.
-enum Content {
+pub(super) enum Content {
     Here(Vec<u8>),
     In(File),
 }
 
-/// Writes the layer. `layers` are those below it.
+/// Writes the layer over `tree`: what is `made`, then what the image file asks for, which goes over it.
+/// Nothing if there is nothing to write.
 pub(super) fn write(
     context: &AssembleContext<'_>,
-    layers: &[Sifted],
+    tree: &Tree,
+    made: BTreeMap<Vec<u8>, made::Made>,
     epoch: i64,
-) -> Result<Arc<LayerIndex>, AssembleError> {
-    let tree = Tree::of(layers.iter().map(|layer| &layer.index))?;
-    let mut taken = BTreeMap::new();
-    for layer in layers {
-        taken.extend(layer.taken.clone());
-    }
+) -> Result<Option<Arc<LayerIndex>>, AssembleError> {
     let mut entries: BTreeMap<Vec<u8>, (Entry, Content)> = BTreeMap::new();
-    for (path, (entry, bytes)) in made::all(&tree, &taken, &context.spec.users) {
+    for (path, (entry, bytes)) in made {
         entries.insert(path, (entry, Content::Here(bytes)));
     }
     for file in &context.spec.files {
         let (entry, content) = asked_for(context, file)?;
         entries.insert(entry.path.clone(), (entry, content));
     }
-    let mut layer = Last {
-        writer: context.store.layer_writer(context.lease)?,
-        tree: &tree,
-        epoch,
-        directories: BTreeMap::new(),
-    };
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let mut layer = Last::new(context, tree, epoch)?;
     for (entry, content) in entries.into_values() {
         layer.put(entry, content)?;
     }
-    Ok(context.store.commit_layer(context.lease, layer.writer)?)
+    layer.finish(context).map(Some)
 }
 
 /// A file of `image.toml`.
@@ -110,7 +104,8 @@ fn is_executable(_data: &std::fs::Metadata) -> bool {
     false
 }
 
-struct Last<'a> {
+/// A layer of files that are at hand one by one.
+pub(super) struct Last<'a> {
     writer: LayerWriter<BlobWriter>,
     tree: &'a Tree,
     epoch: i64,
@@ -118,8 +113,31 @@ struct Last<'a> {
     directories: BTreeMap<Vec<u8>, bool>,
 }
 
-impl Last<'_> {
-    fn put(&mut self, mut entry: Entry, content: Content) -> Result<(), AssembleError> {
+impl<'a> Last<'a> {
+    /// One that goes over `tree`.
+    pub(super) fn new(
+        context: &AssembleContext<'_>,
+        tree: &'a Tree,
+        epoch: i64,
+    ) -> Result<Self, AssembleError> {
+        Ok(Self {
+            writer: context.store.layer_writer(context.lease)?,
+            tree,
+            epoch,
+            directories: BTreeMap::new(),
+        })
+    }
+
+    /// Completes it.
+    pub(super) fn finish(
+        self,
+        context: &AssembleContext<'_>,
+    ) -> Result<Arc<LayerIndex>, AssembleError> {
+        Ok(context.store.commit_layer(context.lease, self.writer)?)
+    }
+
+    /// Adds an entry, with the directories above it. Of several, those above come first.
+    pub(super) fn put(&mut self, mut entry: Entry, content: Content) -> Result<(), AssembleError> {
         self.parents(&entry)?;
         entry.mtime = Time::from_seconds(self.epoch);
         self.directories

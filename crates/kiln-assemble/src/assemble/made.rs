@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use kiln_layer::{Entry, Kind, Tree};
 
 use super::place::MERGED;
-use crate::spec::UserSpec;
+use crate::spec::{Spec, UserSpec};
 
 /// The most bytes of a file that is kept for this.
 pub(super) const MAX_TAKEN: u64 = 1 << 20;
@@ -62,15 +62,100 @@ pub(super) fn all(
         made.link("var/lock", "/run/lock");
         made.directory("run/lock", 0o1777, 0);
     }
+    merge(&mut made);
+    made.entries
+}
+
+/// What must be there before scripts run: all else is theirs to make. Debian's before release 12 count on
+/// `sh` being a link that is only made by a script.
+pub(super) fn for_scripts(tree: &Tree) -> BTreeMap<Vec<u8>, Made> {
+    let mut made = Collected {
+        tree,
+        entries: BTreeMap::new(),
+    };
+    merge(&mut made);
+    if tree.get(b"usr/bin/dash").is_some() {
+        made.link("usr/bin/sh", "dash");
+    }
+    made.entries
+}
+
+/// What is added when scripts have run: users that were asked for, and where `apt` finds more. `read` gives
+/// the text of a file of the image.
+pub(super) fn after_scripts(
+    tree: &Tree,
+    spec: &Spec,
+    read: &dyn Fn(&str) -> Option<Vec<u8>>,
+) -> BTreeMap<Vec<u8>, Made> {
+    let mut made = Collected {
+        tree,
+        entries: BTreeMap::new(),
+    };
+    let users = wanted(&spec.users, spec.config.user.is_none());
+    if !users.is_empty() {
+        let text = |path| {
+            read(path).map_or_else(String::new, |bytes| {
+                String::from_utf8_lossy(&bytes).into_owned()
+            })
+        };
+        let (mut passwd, mut group) = (text("etc/passwd"), text("etc/group"));
+        let known = |text: &str, name: &str| {
+            text.lines()
+                .any(|line| line.split(':').next() == Some(name))
+        };
+        for user in users
+            .iter()
+            .filter(|user| !known(&text("etc/passwd"), &user.name))
+        {
+            add(&mut made, user, &mut passwd, &mut group);
+        }
+        for (path, text) in [("etc/passwd", passwd), ("etc/group", group)] {
+            let entry = file_entry(path, text.len(), 0o644);
+            made.entries
+                .insert(entry.path.clone(), (entry, text.into_bytes()));
+        }
+    }
+    if tree.get(b"usr/bin/apt-get").is_some() {
+        made.file("etc/apt/sources.list", sources(spec).into_bytes(), 0o644);
+    }
+    made.entries
+}
+
+/// The repositories as `sources.list(5)` has them.
+fn sources(spec: &Spec) -> String {
+    let mut text = String::new();
+    for repository in &spec.repositories {
+        let url = repository.url.trim_end_matches('/');
+        let options = match repository.check_valid_until {
+            true => "",
+            false => "[check-valid-until=no] ",
+        };
+        for suite in &repository.suites {
+            let components = repository.components.join(" ");
+            text.push_str(&format!("deb {options}{url} {suite} {components}\n"));
+        }
+    }
+    text
+}
+
+/// The links of a merged `/usr`, and a place for what is temporary.
+fn merge(made: &mut Collected<'_>) {
     made.directory("tmp", 0o1777, 0);
     for name in MERGED {
         let inside = [b"usr/", *name].concat();
-        if tree.get(&inside).is_some() {
+        if made.tree.get(&inside).is_some() {
             let name = String::from_utf8_lossy(name);
             made.link(&name, &format!("usr/{name}"));
         }
     }
-    made.entries
+}
+
+fn file_entry(path: &str, size: usize, mode: u32) -> Entry {
+    let size = size as u64;
+    Entry {
+        mode,
+        ..Entry::new(path, Kind::File { size })
+    }
 }
 
 struct Collected<'a> {
@@ -87,12 +172,7 @@ impl Collected<'_> {
     }
 
     fn file(&mut self, path: &str, content: Vec<u8>, mode: u32) {
-        let size = content.len() as u64;
-        let entry = Entry {
-            mode,
-            ..Entry::new(path, Kind::File { size })
-        };
-        self.put(entry, content);
+        self.put(file_entry(path, content.len(), mode), content);
     }
 
     fn link(&mut self, path: &str, target: &str) {
@@ -132,6 +212,16 @@ fn accounts(made: &mut Collected<'_>, taken: &BTreeMap<Vec<u8>, Vec<u8>>, users:
         GROUP_MASTER,
         "root:x:0:\ntty:x:5:\nstaff:x:50:\nnogroup:x:65534:\n",
     );
+    for user in wanted(users, true) {
+        add(made, &user, &mut passwd, &mut group);
+    }
+    made.file("etc/passwd", passwd.into_bytes(), 0o644);
+    made.file("etc/group", group.into_bytes(), 0o644);
+    made.directory("root", 0o700, 0);
+}
+
+/// The users that were asked for, behind `nonroot` if that is to be there, too.
+fn wanted(users: &[UserSpec], with_nonroot: bool) -> Vec<UserSpec> {
     let nonroot = UserSpec {
         name: "nonroot".to_owned(),
         uid: NONROOT,
@@ -140,29 +230,30 @@ fn accounts(made: &mut Collected<'_>, taken: &BTreeMap<Vec<u8>, Vec<u8>>, users:
         shell: None,
     };
     let is_named = |user: &UserSpec| user.name == nonroot.name || user.uid == nonroot.uid;
-    let own = (!users.iter().any(is_named)).then_some(&nonroot);
-    for user in own.into_iter().chain(users) {
-        let UserSpec { name, uid, .. } = user;
-        let gid = user.gid.unwrap_or(*uid);
-        let home = user.home.clone().unwrap_or_else(|| format!("/home/{name}"));
-        let shell = user.shell.as_deref().unwrap_or("/sbin/nologin");
-        passwd.push_str(&format!("{name}:x:{uid}:{gid}:{name}:{home}:{shell}\n"));
-        let number = format!(":{gid}:");
-        if !group.lines().any(|line| line.contains(&number)) {
-            group.push_str(&format!("{name}:x:{gid}:\n"));
-        }
-        let entry = Entry {
-            uid: *uid,
-            gid,
-            ..Entry::directory(home.trim_matches('/'), 0o700)
-        };
-        if !entry.path.is_empty() {
-            made.put(entry, vec![]);
-        }
+    let is_needed = with_nonroot && !users.iter().any(is_named);
+    let own = is_needed.then_some(nonroot);
+    own.into_iter().chain(users.iter().cloned()).collect()
+}
+
+/// Adds a user, with a group and a home.
+fn add(made: &mut Collected<'_>, user: &UserSpec, passwd: &mut String, group: &mut String) {
+    let UserSpec { name, uid, .. } = user;
+    let gid = user.gid.unwrap_or(*uid);
+    let home = user.home.clone().unwrap_or_else(|| format!("/home/{name}"));
+    let shell = user.shell.as_deref().unwrap_or("/sbin/nologin");
+    passwd.push_str(&format!("{name}:x:{uid}:{gid}:{name}:{home}:{shell}\n"));
+    let number = format!(":{gid}:");
+    if !group.lines().any(|line| line.contains(&number)) {
+        group.push_str(&format!("{name}:x:{gid}:\n"));
     }
-    made.file("etc/passwd", passwd.into_bytes(), 0o644);
-    made.file("etc/group", group.into_bytes(), 0o644);
-    made.directory("root", 0o700, 0);
+    let entry = Entry {
+        uid: *uid,
+        gid,
+        ..Entry::directory(home.trim_matches('/'), 0o700)
+    };
+    if !entry.path.is_empty() {
+        made.put(entry, vec![]);
+    }
 }
 
 /// All certificates in one file, in the order of their names, as `update-ca-certificates` makes it.

@@ -11,6 +11,8 @@
 //! that two packages have (see [`overlap`]), so that their number of threads never shows.
 
 mod config;
+#[cfg(target_os = "linux")]
+mod database;
 mod error;
 mod group;
 mod last;
@@ -18,20 +20,25 @@ mod made;
 mod overlap;
 mod package;
 mod place;
+#[cfg(target_os = "linux")]
+mod scripts;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use kiln_oci::{Descriptor, Index, Platform, Raw, media_type};
+use kiln_layer::{ContentAt as _, LayerIndex, Tree};
+use kiln_oci::{Descriptor, Index, Raw, media_type};
 use kiln_store::{Lease, Store};
 
 pub use error::AssembleError;
 
 use crate::cache::{Downloads, Wanted};
 use crate::lock::{Lock, LockedPackage};
-use crate::spec::{Architecture, Spec};
+use crate::sbom::Distribution;
+use crate::spec::{Architecture, Scripts, Spec};
 use group::{Group, groups};
 use overlap::Dropped;
 use package::Sifted;
@@ -69,8 +76,21 @@ pub struct AssembleOptions {
 pub struct Assembled {
     /// The image, or the index of several.
     pub descriptor: Descriptor,
-    /// The images and what they run on.
-    pub images: Vec<(Platform, Descriptor)>,
+    /// The images, in the order of their architectures.
+    pub images: Vec<MadeImage>,
+    /// The time of all that was made, in seconds since 1970.
+    pub epoch: i64,
+}
+
+/// An image that was made.
+#[derive(Clone, Debug)]
+pub struct MadeImage {
+    /// What it runs on.
+    pub architecture: Architecture,
+    /// Its manifest.
+    pub descriptor: Descriptor,
+    /// What its `os-release` says that it is, if there is one.
+    pub distribution: Option<Distribution>,
 }
 
 /// Makes the image that `context` describes, without a name, in the store.
@@ -86,30 +106,33 @@ pub fn assemble(
         return Err(AssembleError::Stale);
     }
     let mut images = vec![];
+    let epoch = options.epoch.unwrap_or(context.lock.epoch);
     for architecture in context.architectures {
-        images.push((
-            architecture.platform(),
-            image(context, options, *architecture)?,
-        ));
+        images.push(image(context, epoch, options.threads, *architecture)?);
     }
     context.store.sync_all()?;
     let descriptor = match &images[..] {
-        [(_, only)] => only.clone(),
+        [only] => only.descriptor.clone(),
         several => {
-            let list = several.iter().map(|(_, descriptor)| descriptor.clone());
+            let list = several.iter().map(|image| image.descriptor.clone());
             let index = Raw::new(Index::new(list.collect()));
             context.store.put_document(context.lease, index.bytes())?;
             Descriptor::of(media_type::OCI_INDEX, index.bytes())
         }
     };
-    Ok(Assembled { descriptor, images })
+    Ok(Assembled {
+        descriptor,
+        images,
+        epoch,
+    })
 }
 
 fn image(
     context: &AssembleContext<'_>,
-    options: AssembleOptions,
+    epoch: i64,
+    threads: usize,
     architecture: Architecture,
-) -> Result<Descriptor, AssembleError> {
+) -> Result<MadeImage, AssembleError> {
     let packages: Vec<&LockedPackage> = context.lock.of(architecture).collect();
     let wanted: Vec<Wanted> = packages
         .iter()
@@ -120,11 +143,80 @@ fn image(
         })
         .collect();
     context.downloads.have_all(&wanted)?;
-    let epoch = options.epoch.unwrap_or(context.lock.epoch);
-    let groups = groups(&packages, context.spec.max_layers);
-    let sifted = layers(context, &groups, epoch, options.threads)?;
-    let last = last::write(context, &sifted, epoch)?;
-    config::write(context, architecture, &groups, &sifted, &last, epoch)
+    // What scripts leave is a layer more.
+    let own = usize::from(context.spec.scripts == Scripts::Run);
+    let groups = groups(&packages, context.spec.max_layers - own);
+    let sifted = layers(context, &groups, epoch, threads)?;
+    let names = groups.iter().map(Group::name);
+    let indexes = sifted.iter().map(|layer| Arc::clone(&layer.index));
+    let mut layers: Vec<(String, Arc<LayerIndex>)> = names.zip(indexes).collect();
+    let made = match context.spec.scripts {
+        Scripts::None => {
+            let tree = Tree::of(layers.iter().map(|(_, index)| index))?;
+            let mut taken = BTreeMap::new();
+            for layer in &sifted {
+                taken.extend(layer.taken.clone());
+            }
+            made::all(&tree, &taken, &context.spec.users)
+        }
+        Scripts::Run => {
+            let scripts = run_scripts(context, architecture, &sifted, epoch)?;
+            layers.push(("maintainer scripts".to_owned(), scripts));
+            let tree = Tree::of(layers.iter().map(|(_, index)| index))?;
+            made::after_scripts(&tree, context.spec, &|path| kept(context, &tree, path))
+        }
+    };
+    let has_bundle = made.contains_key(made::BUNDLE.as_bytes());
+    let tree = Tree::of(layers.iter().map(|(_, index)| index))?;
+    if let Some(last) = last::write(context, &tree, made, epoch)? {
+        layers.push(("users, links and files".to_owned(), last));
+    }
+    let os_release = ["usr/lib/os-release", "etc/os-release"];
+    let os_release = os_release
+        .iter()
+        .find_map(|path| kept(context, &tree, path));
+    let os_release = os_release.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Ok(MadeImage {
+        architecture,
+        descriptor: config::write(context, architecture, &layers, has_bundle, epoch)?,
+        distribution: os_release.and_then(|text| Distribution::parse(&text)),
+    })
+}
+
+#[cfg(target_os = "linux")]
+fn run_scripts(
+    context: &AssembleContext<'_>,
+    architecture: Architecture,
+    layers: &[Sifted],
+    epoch: i64,
+) -> Result<Arc<LayerIndex>, AssembleError> {
+    scripts::write(context, architecture, layers, epoch)
+}
+
+/// Elsewhere there is no sandbox.
+#[cfg(not(target_os = "linux"))]
+fn run_scripts(
+    _context: &AssembleContext<'_>,
+    _architecture: Architecture,
+    _layers: &[Sifted],
+    _epoch: i64,
+) -> Result<Arc<LayerIndex>, AssembleError> {
+    Err(AssembleError::Sandbox {
+        step: "started",
+        source: "maintainer scripts run on Linux only".into(),
+    })
+}
+
+/// A small file of the image, if it can be read.
+fn kept(context: &AssembleContext<'_>, tree: &Tree, path: &str) -> Option<Vec<u8>> {
+    let node = tree.get(path.as_bytes())?;
+    let mut content = context
+        .store
+        .open_at(node.diff_id()?, node.indexed())
+        .ok()?;
+    let mut bytes = vec![];
+    content.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Makes the layers of all groups. Which of two packages' files count is only known when all were

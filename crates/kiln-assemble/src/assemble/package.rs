@@ -1,6 +1,6 @@
 //! A package on its way from its archive into a layer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
@@ -9,7 +9,9 @@ use std::sync::Arc;
 use kiln_layer::entry::{Time, split_path};
 use kiln_layer::{Dialect, Entry, Kind, LayerIndex, LayerWriter, TarReader, decompress};
 use kiln_oci::Hasher;
-use kiln_packages::deb::{Deb, DebError, Package, PartKind, Relation, Stanza, md5sums};
+use kiln_packages::deb::{
+    Deb, DebError, Md5, Package, PartKind, Relation, Stanza, conffiles, md5sums,
+};
 use kiln_store::BlobWriter;
 
 use super::error::{AssembleError, ControlError};
@@ -18,6 +20,7 @@ use super::overlap::Dropped;
 use super::place::{is_dropped, placed};
 use super::{AssembleContext, made};
 use crate::lock::LockedPackage;
+use crate::spec::Scripts;
 
 /// The most bytes of one file in `control.tar`; the largest in Debian, a list of digests, has 5 MB.
 const MAX_CONTROL_FILE: u64 = 64 << 20;
@@ -41,9 +44,43 @@ pub(super) struct Contents {
     pub(super) files: Vec<Vec<u8>>,
     pub(super) directories: Vec<Vec<u8>>,
     replaces: Vec<Relation>,
+    /// What dpkg's database has of it, where there will be one.
+    pub(super) unpacked: Option<Unpacked>,
+}
+
+/// What dpkg's database has of a package that was unpacked.
+#[derive(Debug)]
+pub(super) struct Unpacked {
+    /// The files of its `control.tar`.
+    pub(super) control: Control,
+    /// All its paths, as its archive has them, without a slash in front.
+    pub(super) list: Vec<Vec<u8>>,
+    /// Its configuration files and their MD5.
+    pub(super) conffiles: Vec<(Vec<u8>, String)>,
+}
+
+/// Files of `control.tar` by their names.
+pub(super) type Control = BTreeMap<Vec<u8>, ControlFile>;
+
+/// A file of `control.tar`.
+#[derive(Debug)]
+pub(super) struct ControlFile {
+    pub(super) mode: u32,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Contents {
+    /// A package of which nothing was seen yet.
+    pub(super) fn of(package: Package) -> Self {
+        Self {
+            package,
+            files: vec![],
+            directories: vec![],
+            replaces: vec![],
+            unpacked: None,
+        }
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.package.name
     }
@@ -110,33 +147,54 @@ impl LayerFiles<'_> {
         };
         let file = BufReader::with_capacity(256 << 10, File::open(&path).map_err(read)?);
         let mut deb = Deb::open(file).map_err(in_deb)?;
-        let control = control(&mut deb, &locked.name)?;
+        let runs = self.context.spec.scripts == Scripts::Run;
+        let control = control(&mut deb, &locked.name, runs)?;
         let package = described(locked, &control)?;
         let mut contents = Contents {
             replaces: replaces(locked, &package)?,
-            package,
-            files: vec![],
-            directories: vec![],
+            ..Contents::of(package)
         };
+        let mut editable = HashSet::new();
+        if let (true, Some(list)) = (runs, control.get(&b"conffiles"[..])) {
+            let list = conffiles(&list.bytes);
+            let list = list.map_err(|error| AssembleError::control(&locked.name, error))?;
+            editable.extend(list);
+        }
+        contents.unpacked = runs.then(|| Unpacked {
+            control: BTreeMap::new(),
+            list: vec![],
+            conffiles: vec![],
+        });
         match deb.next_part().map_err(in_deb)? {
             Some(part) if part.kind == PartKind::Data => {}
             _ => return Err(in_deb(DebError::Truncated)),
         }
         let (_, data) = decompress(deb).map_err(|error| in_deb(error.into()))?;
-        self.data(TarReader::new(data, Dialect::Archive), &mut contents)?;
-        self.status(&control, &mut contents)?;
+        let tar = TarReader::new(data, Dialect::Archive);
+        self.data(tar, &editable, &mut contents)?;
+        match &mut contents.unpacked {
+            Some(unpacked) => unpacked.control = control,
+            None => self.status(&control, &mut contents)?,
+        }
         Ok(contents)
     }
 
     fn data(
         &mut self,
         mut tar: TarReader<Box<dyn Read + Send>>,
+        editable: &HashSet<Vec<u8>>,
         contents: &mut Contents,
     ) -> Result<(), AssembleError> {
         let name = contents.name().to_owned();
         let in_tar = |source| AssembleError::tar(&name, source);
         while let Some(mut entry) = tar.next_entry().map_err(in_tar)? {
-            entry.path = placed(entry.path);
+            let stored = std::mem::take(&mut entry.path);
+            entry.path = placed(stored.clone());
+            let is_others = self.dropped.has(&name, &entry.path);
+            // As dpkg does, what the wishes leave out stays in the list.
+            if let Some(unpacked) = contents.unpacked.as_mut().filter(|_| !is_others) {
+                unpacked.list.push(stored.clone());
+            }
             if let Kind::Hardlink { target } = &mut entry.kind {
                 *target = placed(std::mem::take(target));
             }
@@ -149,14 +207,26 @@ impl LayerFiles<'_> {
             let is_out = entry.path.is_empty()
                 || is_link_of_merge
                 || is_dropped(&entry.path, &self.context.spec.drop)
-                || self.dropped.has(&name, &entry.path);
+                || is_others;
             if is_out {
                 continue;
             }
             self.check(&entry, &name)?;
             self.parents(&entry, contents)?;
             entry.mtime = Time::from_seconds(entry.mtime.seconds.min(self.epoch));
-            self.put(&entry, &mut tar, contents)?;
+            if editable.contains(&stored) && matches!(entry.kind, Kind::File { .. }) {
+                let mut content = Summed {
+                    inner: &mut tar,
+                    md5: Md5::default(),
+                };
+                self.put(&entry, &mut content, contents)?;
+                let md5 = content.md5.finish();
+                if let Some(unpacked) = &mut contents.unpacked {
+                    unpacked.conffiles.push((stored, md5));
+                }
+            } else {
+                self.put(&entry, &mut tar, contents)?;
+            }
         }
         tar.drain().map_err(in_tar)
     }
@@ -244,11 +314,7 @@ impl LayerFiles<'_> {
     }
 
     /// What scanners look for where there is no dpkg.
-    fn status(
-        &mut self,
-        control: &BTreeMap<Vec<u8>, Vec<u8>>,
-        contents: &mut Contents,
-    ) -> Result<(), AssembleError> {
+    fn status(&mut self, control: &Control, contents: &mut Contents) -> Result<(), AssembleError> {
         let name = contents.name().to_owned();
         let wishes = &self.context.spec.drop;
         let mut put = |suffix: &str, bytes: &[u8]| {
@@ -270,7 +336,7 @@ impl LayerFiles<'_> {
         let Some(sums) = control.get(&b"md5sums"[..]) else {
             return Ok(());
         };
-        let sums = md5sums(sums).map_err(|error| AssembleError::control(&name, error))?;
+        let sums = md5sums(&sums.bytes).map_err(|error| AssembleError::control(&name, error))?;
         let mut kept = vec![];
         for (digest, path) in sums {
             if !is_dropped(&path, wishes) {
@@ -289,8 +355,10 @@ fn read_error(error: std::io::Error) -> kiln_layer::LayerError {
 }
 
 /// The text of `control`, with one line feed at its end.
-fn contents_text(control: &BTreeMap<Vec<u8>, Vec<u8>>) -> String {
-    let text = control.get(&b"control"[..]).map_or(&b""[..], |text| text);
+fn contents_text(control: &Control) -> String {
+    let text = control
+        .get(&b"control"[..])
+        .map_or(&b""[..], |file| &file.bytes);
     format!("{}\n", String::from_utf8_lossy(text).trim_end())
 }
 
@@ -318,11 +386,22 @@ fn verify(locked: &LockedPackage, path: &Path) -> Result<(), AssembleError> {
     }
 }
 
-/// The files of `control.tar` by their names.
-fn control<R: Read>(
-    deb: &mut Deb<R>,
-    package: &str,
-) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, AssembleError> {
+/// Computes a digest of what goes by.
+struct Summed<'a> {
+    inner: &'a mut dyn Read,
+    md5: Md5,
+}
+
+impl Read for Summed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.md5.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+/// The files of `control.tar`: all of them, or those that are needed where nothing runs.
+fn control<R: Read>(deb: &mut Deb<R>, package: &str, all: bool) -> Result<Control, AssembleError> {
     let in_deb = |source| AssembleError::Deb {
         package: package.to_owned(),
         source,
@@ -353,26 +432,27 @@ fn control<R: Read>(
         if size > MAX_CONTROL_FILE {
             return Err(in_control(too_large(&entry.display_path(), size)));
         }
-        if [&b"control"[..], b"md5sums"].contains(&&entry.path[..]) {
+        let is_needed = [&b"control"[..], b"md5sums"].contains(&&entry.path[..]);
+        // A name becomes part of a file's name.
+        let is_plain = !entry.path.is_empty() && !entry.path.contains(&b'/');
+        if is_needed || (all && is_plain) {
             let mut bytes = vec![];
             tar.read_to_end(&mut bytes)
                 .map_err(|error| in_deb(error.into()))?;
-            files.insert(entry.path, bytes);
+            let mode = entry.mode;
+            files.insert(entry.path, ControlFile { mode, bytes });
         }
     }
     Ok(files)
 }
 
 /// The package that the archive says it is, which must be the one that was asked for.
-fn described(
-    locked: &LockedPackage,
-    control: &BTreeMap<Vec<u8>, Vec<u8>>,
-) -> Result<Package, AssembleError> {
+fn described(locked: &LockedPackage, control: &Control) -> Result<Package, AssembleError> {
     let in_control = |source: ControlError| AssembleError::control(&locked.name, source);
     let text = control
         .get(&b"control"[..])
         .ok_or_else(|| in_control(ControlError::Missing))?;
-    let stanza = Stanza::parse(text).map_err(|error| in_control(error.into()))?;
+    let stanza = Stanza::parse(&text.bytes).map_err(|error| in_control(error.into()))?;
     let package = Package::new(stanza).map_err(|error| in_control(error.into()))?;
     let fits = [locked.architecture.as_str(), "all"].contains(&package.architecture.as_str());
     if package.name != locked.name || package.version.as_str() != locked.version || !fits {

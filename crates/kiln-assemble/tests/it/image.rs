@@ -200,11 +200,11 @@ fn several_architectures_make_an_index() {
     let platforms: Vec<String> = made
         .images
         .iter()
-        .map(|(platform, _)| platform.to_string())
+        .map(|image| image.architecture.platform().to_string())
         .collect();
     assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
     assert_eq!(made.descriptor.media_type, kiln_oci::media_type::OCI_INDEX);
-    let arm64 = world.seen(&made.images[1].1);
+    let arm64 = world.seen(&made.images[1].descriptor);
     assert_eq!(arm64.image.config.platform, "linux/arm64".parse().unwrap());
 }
 

@@ -13,6 +13,8 @@ pub struct Deb {
     pub control: Vec<(String, String)>,
     /// Its entries, with their content.
     pub entries: Vec<(Entry, Vec<u8>)>,
+    /// Further files of its `control.tar`, with their modes.
+    pub control_files: Vec<(String, u32, String)>,
 }
 
 impl Deb {
@@ -22,6 +24,7 @@ impl Deb {
         let deb = Self {
             control: vec![],
             entries: vec![],
+            control_files: vec![],
         };
         deb.field("Package", name)
             .field("Version", version)
@@ -44,6 +47,34 @@ impl Deb {
         self.control.retain(|(known, _)| known != name);
         self.control.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Adds a maintainer script for `sh`: `preinst`, `postinst` …
+    #[must_use]
+    pub fn script(mut self, name: &str, text: &str) -> Self {
+        let text = format!("#!/bin/sh\nset -e\n{text}\n");
+        self.control_files.push((name.to_owned(), 0o755, text));
+        self
+    }
+
+    /// Adds a list to its `control.tar`: `conffiles`, `triggers` …
+    #[must_use]
+    pub fn list(mut self, name: &str, text: &str) -> Self {
+        self.control_files
+            .push((name.to_owned(), 0o644, text.to_owned()));
+        self
+    }
+
+    /// Adds a file with the mode 0755.
+    #[must_use]
+    pub fn program(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        let content = content.as_ref();
+        let size = content.len() as u64;
+        let entry = Entry {
+            mode: 0o755,
+            ..Entry::new(path, Kind::File { size })
+        };
+        self.entry(entry, content)
     }
 
     /// Adds a directory of root's.
@@ -98,19 +129,25 @@ impl Deb {
     #[must_use]
     pub fn build(&self) -> Vec<u8> {
         let control = self.control_text();
-        let entry = |path: &str, text: &str| {
+        let entry = |path: &str, mode: u32, text: &str| {
             let size = text.len() as u64;
             let kind = Kind::File { size };
             (
                 Entry {
-                    mode: 0o644,
+                    mode,
                     ..Entry::new(path, kind)
                 },
                 text.as_bytes().to_vec(),
             )
         };
         let sums = "d41d8cd98f00b204e9800998ecf8427e  usr/share/made/by/test\n";
-        let control = tar(&[entry("control", &control), entry("md5sums", sums)]);
+        let more = self.control_files.iter();
+        let more = more.map(|(name, mode, text)| entry(name, *mode, text));
+        let own = [
+            entry("control", 0o644, &control),
+            entry("md5sums", 0o644, sums),
+        ];
+        let control = tar(&own.into_iter().chain(more).collect::<Vec<_>>());
         ar(&[
             ("debian-binary", b"2.0\n"),
             (

@@ -154,6 +154,37 @@ fn subordinate_ids_give_the_digest_that_root_gets() {
 }
 
 #[test]
+fn maintainer_scripts_give_the_digest_that_root_gets() {
+    let test = "maintainer_scripts_give_the_digest_that_root_gets";
+    let (Some(world), Some(assembly)) = (
+        World::with_base(test),
+        crate::assemble::system(test, "mkdir /d; echo x > /d/f; chown 33:44 /d/f"),
+    ) else {
+        return;
+    };
+    let Some(person) = Person::make(test, &world) else {
+        return;
+    };
+    if !Path::new("/usr/bin/newuidmap").exists() {
+        not_checked(test, "newuidmap is not installed");
+        return;
+    }
+    assembly.write(crate::assemble::SYSTEM);
+    assembly.world.kiln(["assemble", "lock"]).ok();
+    let as_root = assembly.world.kiln(["assemble", "-q"]).ok();
+    for name in ["image.toml", "image.lock", "archive.gpg"] {
+        fs::copy(assembly.world.dir().join(name), person.place.join(name)).unwrap();
+    }
+    let made = person.kiln("/usr/bin:/bin", &["assemble", "-q"]);
+    assert_eq!(
+        String::from_utf8_lossy(&made.stdout),
+        as_root,
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+}
+
+#[test]
 fn a_single_id_builds_what_it_can_and_says_what_it_cannot() {
     let test = "a_single_id_builds_what_it_can_and_says_what_it_cannot";
     let Some(world) = World::with_base(test) else {

@@ -253,7 +253,7 @@ pub(crate) fn list(tar: &Path) -> Vec<String> {
 }
 
 /// A busybox that needs no libraries.
-fn busybox() -> Option<PathBuf> {
+pub(crate) fn busybox() -> Option<PathBuf> {
     let candidates = ["/bin/busybox", "/usr/bin/busybox", "/bin/busybox-static"];
     candidates.iter().map(PathBuf::from).find(|path| {
         let header = fs::read(path).unwrap_or_default();
@@ -264,7 +264,7 @@ fn busybox() -> Option<PathBuf> {
 }
 
 /// Whether RUN can work at all.
-fn can_run() -> bool {
+pub(crate) fn can_run() -> bool {
     let world = World::new();
     let outcome = world.kiln(["doctor", "--json"]);
     !outcome.stdout.contains("\"bad\"")

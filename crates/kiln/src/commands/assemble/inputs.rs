@@ -44,7 +44,8 @@ impl Inputs {
         Self::parse(file, &context.environment.absolute(file), text)
     }
 
-    fn parse(file: &Path, path: &Path, text: &str) -> Result<Self, Report> {
+    /// Those of a text that is, or will be, in `file`, which is at `path`.
+    pub(super) fn parse(file: &Path, path: &Path, text: &str) -> Result<Self, Report> {
         let spec: Spec = text.parse().map_err(|error: kiln_assemble::InvalidSpec| {
             Report::new(format!(
                 "{}:{}: {}",
@@ -83,6 +84,14 @@ impl Inputs {
         }
     }
 
+    /// The lock file, which must be there.
+    pub(super) fn needed_lock(&self) -> Result<Lock, Report> {
+        self.lock()?.ok_or_else(|| {
+            Report::new(format!("`{}` is not there", self.lock_path.display()))
+                .hint(format!("find the packages first: {}", self.lock_command()))
+        })
+    }
+
     /// What to type to make the lock file.
     pub(super) fn lock_command(&self) -> String {
         match self.file == Path::new("image.toml") {
@@ -94,9 +103,13 @@ impl Inputs {
 
 /// This machine's, by Debian's name.
 pub(super) fn own_architecture() -> Result<Architecture, Report> {
-    let host = Platform::host();
-    Architecture::of(&host).ok_or_else(|| {
-        Report::new(format!("Debian has no architecture for {host}"))
+    architecture_of(&Platform::host())
+}
+
+/// What Debian calls the architecture of a platform.
+pub(super) fn architecture_of(platform: &Platform) -> Result<Architecture, Report> {
+    Architecture::of(platform).ok_or_else(|| {
+        Report::new(format!("Debian has no architecture for {platform}"))
             .hint("say which one with `architectures = [\"amd64\"]`")
     })
 }

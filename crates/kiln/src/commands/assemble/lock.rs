@@ -121,8 +121,8 @@ fn shown(change: &Change) -> String {
 }
 
 /// Replaces the file as a whole: a crash leaves the old one or the new one.
-fn write(path: &Path, text: &str) -> Result<(), Report> {
-    let partial = path.with_extension(format!("lock-{}", std::process::id()));
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Report> {
+    let partial = path.with_extension(format!("new-{}", std::process::id()));
     let written = std::fs::write(&partial, text).and_then(|()| std::fs::rename(&partial, path));
     written.map_err(|error| {
         let _ = std::fs::remove_file(&partial);
@@ -130,7 +130,7 @@ fn write(path: &Path, text: &str) -> Result<(), Report> {
     })
 }
 
-fn explained(error: LockError) -> Report {
+pub(super) fn explained(error: LockError) -> Report {
     let hint = match &error {
         LockError::Repository(error) => repository_hint(error),
         _ => None,

@@ -1,19 +1,26 @@
 //! `kiln assemble`: images from distribution packages and a lock file.
 
+mod ask;
+mod from;
 mod inputs;
 mod lock;
+mod make;
 mod new;
+mod resolve;
+mod sources;
 
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use kiln_assemble::{AssembleContext, AssembleError, AssembleOptions, Downloads, assemble as make};
+use kiln_assemble::{Downloads, Preset, Scripts, Spec};
 use kiln_oci::Reference;
 
 use super::Context;
 use crate::ui::{self, report::Report, transfer::Transfer};
 use inputs::Inputs;
+use make::Making;
+pub(crate) use resolve::{SCHEME, resolve};
 
 /// Make an image from distribution packages, without a Dockerfile
 ///
@@ -40,6 +47,13 @@ struct MakeArgs {
     /// The image file
     #[arg(default_value = "image.toml")]
     file: PathBuf,
+    /// Find out which packages a program, or a directory of an application, needs, and offer to add them to the
+    /// image file; nothing is made yet
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["preset", "tag", "sbom"])]
+    from: Option<PathBuf>,
+    /// With --from, add without asking
+    #[arg(long, short, requires = "from")]
+    yes: bool,
     /// Take a preset instead of a file, with the newest packages
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     preset: Option<String>,
@@ -48,6 +62,9 @@ struct MakeArgs {
     /// Name of the image; may be repeated
     #[arg(long, short, value_name = "NAME")]
     tag: Vec<String>,
+    /// Write what the image is made of to a file, as SPDX 2.3 in JSON
+    #[arg(long, value_name = "FILE")]
+    sbom: Option<PathBuf>,
     /// Use only what was fetched before
     #[arg(long)]
     offline: bool,
@@ -57,6 +74,21 @@ struct MakeArgs {
     /// Show nothing but the digest
     #[arg(long, short)]
     quiet: bool,
+}
+
+impl AssembleArgs {
+    /// Whether maintainer scripts will run. What cannot be read is told about later.
+    pub(crate) fn runs_scripts(&self) -> bool {
+        if self.action.is_some() || self.make.from.is_some() {
+            return false;
+        }
+        if let Some(preset) = &self.make.preset {
+            return Preset::find(preset).is_some_and(Preset::runs_scripts);
+        }
+        let text = std::fs::read_to_string(&self.make.file).unwrap_or_default();
+        let spec = text.parse::<Spec>();
+        spec.is_ok_and(|spec| spec.scripts == Scripts::Run)
+    }
 }
 
 /// Does what the command line says.
@@ -69,42 +101,35 @@ pub(crate) fn assemble(context: &Context, args: &AssembleArgs) -> Result<ExitCod
 }
 
 fn build(context: &Context, args: &MakeArgs) -> Result<ExitCode, Report> {
+    if let Some(program) = &args.from {
+        return from::from(
+            context,
+            &from::FromArgs {
+                from: program,
+                file: &args.file,
+                source: &args.source,
+                yes: args.yes,
+                offline: args.offline,
+                quiet: args.quiet,
+            },
+        );
+    }
     let names: Vec<Reference> = args
         .tag
         .iter()
         .map(|name| name.parse())
         .collect::<Result<_, _>>()?;
     let inputs = match &args.preset {
-        Some(preset) => Inputs::preset(context, &new::text(preset, &args.source)?)?,
+        Some(preset) => {
+            let source = args.source.resolved(context)?;
+            let text = new::text(preset, &source, &[inputs::own_architecture()?])?;
+            Inputs::preset(context, &text)?
+        }
         None => Inputs::read(context, &args.file)?,
     };
     let written = match &args.preset {
         Some(_) => None,
-        None => Some(inputs.lock()?.ok_or_else(|| {
-            Report::new(format!("`{}` is not there", inputs.lock_path.display())).hint(format!(
-                "find the packages first: {}",
-                inputs.lock_command()
-            ))
-        })?),
-    };
-    let epoch = context
-        .environment
-        .source_date_epoch
-        .as_deref()
-        .map(|text| {
-            let wrong = || {
-                Report::usage(format!(
-                    "SOURCE_DATE_EPOCH is `{text}`, not a number of seconds"
-                ))
-            };
-            text.parse::<i64>().map_err(|_| wrong())
-        });
-    let options = AssembleOptions {
-        epoch: epoch.transpose()?,
-        threads: args
-            .threads
-            .or_else(|| std::thread::available_parallelism().ok())
-            .map_or(1, NonZero::get),
+        None => Some(inputs.needed_lock()?),
     };
     let store = context.store()?;
     let lease = store.lease()?;
@@ -112,45 +137,32 @@ fn build(context: &Context, args: &MakeArgs) -> Result<ExitCode, Report> {
     let transfer = Transfer::start(args.quiet);
     let on_event = |event: kiln_assemble::Event<'_>| transfer.event(&event);
     let downloads = Downloads::open(&store, &lease, client.as_ref(), &on_event)?;
-    let made = written
-        .map_or_else(|| lock::find(&inputs, &downloads, None, true), Ok)
-        .and_then(|lock| {
-            let context = AssembleContext {
-                spec: &inputs.spec,
-                lock: &lock,
-                architectures: &inputs.architectures,
-                directory: &inputs.directory,
-                downloads: &downloads,
-                store: &store,
-                lease: &lease,
-            };
-            make(&context, options).map_err(|error| explained(error, &inputs))
-        });
+    let making = Making {
+        context,
+        store: &store,
+        lease: &lease,
+        downloads: &downloads,
+        threads: args.threads,
+    };
+    let made = making.make(&inputs, written);
     transfer.finish();
-    let made = made?;
+    let (lock, made) = made?;
     for name in &names {
         store.set_reference(name, &made.descriptor)?;
     }
+    if let Some(path) = &args.sbom {
+        let name = args.tag.first().map_or("image", String::as_str);
+        let text = kiln_assemble::sbom(name, &lock, &made);
+        let path = context.environment.absolute(path);
+        std::fs::write(&path, text)
+            .map_err(|error| Report::new(format!("cannot write `{}`: {error}", path.display())))?;
+    }
     if !args.quiet {
-        for (platform, image) in made.images.iter().filter(|_| made.images.len() > 1) {
-            ui::note(&format!("{platform} {}", image.digest));
+        for image in made.images.iter().filter(|_| made.images.len() > 1) {
+            let platform = image.architecture.platform();
+            ui::note(&format!("{platform} {}", image.descriptor.digest));
         }
     }
     ui::print(&format!("{}\n", made.descriptor.digest))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn explained(error: AssembleError, inputs: &Inputs) -> Report {
-    let hint = match &error {
-        AssembleError::Stale => Some(format!("make it anew: {}", inputs.lock_command())),
-        AssembleError::Cache(error) if error.is_missing() => Some(
-            "mirrors keep only the newest versions: `kiln assemble lock --update`, or name an archive of old \
-             states as the repository"
-                .to_owned(),
-        ),
-        AssembleError::Cache(error) => inputs::cache_hint(error),
-        _ => None,
-    };
-    let report = Report::from(error);
-    hint.into_iter().fold(report, Report::hint)
 }

@@ -14,6 +14,7 @@ use super::BuildArgs;
 use super::options::pair;
 use super::remote::{self, Web};
 use crate::commands::Context;
+use crate::commands::assemble::SCHEME;
 use crate::environment::Environment;
 use crate::ui::report::Report;
 
@@ -262,6 +263,12 @@ fn named_context(
     environment: &Environment,
 ) -> Result<ContextSource, Report> {
     let root = environment.absolute(source);
+    if scheme.is_none() && root.is_file() && root.extension().is_some_and(|it| it == "toml") {
+        return Ok(ContextSource::Image(format!(
+            "{SCHEME}://{}",
+            root.display()
+        )));
+    }
     if scheme.is_none() && root.is_dir() {
         return Ok(ContextSource::Directory(root));
     }

@@ -11,7 +11,7 @@ pub(crate) mod options;
 pub(crate) mod output;
 mod remote;
 mod reproduce;
-mod resolver;
+pub(crate) mod resolver;
 mod shell;
 mod ssh;
 
@@ -55,7 +55,7 @@ pub(crate) struct BuildArgs {
     build_arg: Vec<String>,
     /// A further context, or another image in the place of one that the Dockerfile names:
     /// NAME=DIRECTORY, NAME=URL as for CONTEXT, NAME=docker-image://IMAGE, NAME=oci-layout://PATH[:TAG],
-    /// NAME=docker-archive://FILE
+    /// NAME=docker-archive://FILE, NAME=IMAGE.toml for what `kiln assemble` makes of it
     #[arg(long, value_name = "NAME=SOURCE")]
     build_context: Vec<String>,
     /// A secret for RUN --mount=type=secret: id=ID[,src=FILE][,env=VARIABLE]

@@ -9,7 +9,7 @@ use kiln_oci::{Image, Platform, Reference, Source, SourceError};
 use kiln_remote::Remote;
 use kiln_store::{Store, archive, layout};
 
-use crate::commands::Context;
+use crate::commands::{Context, assemble};
 use crate::registries::{self, RegistryArgs};
 use crate::transfer::moving::Transfers;
 use crate::transfer::place::Spot;
@@ -110,6 +110,15 @@ impl BaseResolver for Resolver<'_> {
             name: name.to_owned(),
             source,
         };
+        let Surroundings {
+            context,
+            store,
+            policy,
+            ..
+        } = self.of;
+        if let Some(found) = assemble::resolve(context, store, name, platform, policy) {
+            return found;
+        }
         match name.split_once("://") {
             Some(("oci-layout" | "oci-archive", rest)) => {
                 let Spot { path, wanted } = Spot::parse(rest, &self.of.context.environment);
