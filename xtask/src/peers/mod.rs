@@ -26,13 +26,15 @@ const PACKAGES: &[&str] = &[
     "cosign",
     "crane",
     "crun",
+    // with mmdebstrap: Debian systems to compare assembled ones with
+    "debootstrap",
     "docker-buildx",
     "docker-cli",
     // the registry to compare with
     "docker-registry",
-    "debootstrap",
     "docker.io",
-    // Debian systems to compare assembled ones with
+    // BuildKit fetches repositories with it
+    "git",
     "mmdebstrap",
     "oras",
     "podman",

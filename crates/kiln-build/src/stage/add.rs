@@ -186,7 +186,7 @@ impl<'a, 'b: 'a> Worker<'a, 'b> {
         Ok(Part {
             files: Arc::new(files),
             chosen,
-            from_archive: true,
+            from_archive: false,
         })
     }
 }

@@ -96,7 +96,15 @@ impl Builder {
             }
             Self::Buildah => buildah_build(peers, folder, "case:1"),
         };
-        command.args(self.network()).args(case.flags).arg(case.name);
+        command.args(self.network()).args(case.flags);
+        match case.repository {
+            None => command.arg(case.name),
+            Some(fragment) => {
+                let url = peers.repository(&format!("{0}/{0}", case.name))?;
+                command.args(["--build-arg", &format!("REPOSITORY={url}")]);
+                command.arg(format!("{url}{fragment}"))
+            }
+        };
         peers::output(&mut command)?;
         if self == Self::Buildah {
             let mut push = peers.containers(folder, "buildah");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::builders::Builder;
-use crate::peers;
+use crate::{peers, repositories};
 
 /// The time of files in a context, in seconds since 1970: old, so that it is told from times that
 /// the clock gave.
@@ -21,6 +21,8 @@ pub(crate) struct Case {
     pub(crate) flags: &'static [&'static str],
     /// The Dockerfile of the image `parent:1`, for what an image hands on.
     pub(crate) parent: Option<&'static str>,
+    /// If the context is a git repository that builders fetch: what comes behind its address.
+    pub(crate) repository: Option<&'static str>,
     /// Whether every builder must refuse it.
     pub(crate) refused: bool,
     /// Whose result counts.
@@ -36,6 +38,7 @@ impl Case {
             context: "",
             flags: &[],
             parent: None,
+            repository: None,
             refused: false,
             oracle: Builder::BuildKit,
         }
@@ -58,6 +61,14 @@ impl Case {
     pub(crate) const fn parent(self, dockerfile: &'static str) -> Self {
         Self {
             parent: Some(dockerfile),
+            ..self
+        }
+    }
+
+    /// Taken from a git repository with these files, `fragment` and all. `$REPOSITORY` is its address.
+    pub(crate) const fn repository(self, fragment: &'static str) -> Self {
+        Self {
+            repository: Some(fragment),
             ..self
         }
     }
@@ -102,6 +113,10 @@ impl Case {
             .args(["-euc", &script])
             .current_dir(&context)
             .stdin(Stdio::null());
-        peers::output(&mut shell).map(drop)
+        peers::output(&mut shell)?;
+        match self.repository {
+            Some(_) => repositories::commit(&context),
+            None => Ok(()),
+        }
     }
 }

@@ -30,6 +30,7 @@ mod foreign;
 mod known;
 mod peers;
 mod registry;
+mod repositories;
 mod suite;
 mod table;
 

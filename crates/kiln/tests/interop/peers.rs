@@ -4,8 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use crate::repositories::Daemon;
 
 /// How long the daemon may take to come up on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,6 +22,7 @@ pub(crate) struct Peers {
     root: PathBuf,
     work: PathBuf,
     daemon: Child,
+    repositories: OnceLock<Result<Daemon, String>>,
     keep: bool,
 }
 
@@ -47,6 +51,7 @@ impl Peers {
             root,
             work,
             daemon,
+            repositories: OnceLock::new(),
             keep,
         };
         let start = Instant::now();
@@ -97,6 +102,17 @@ impl Peers {
             .arg(self.work.join("containers-run"));
         command.args(["--storage-driver", "overlay"]);
         command
+    }
+
+    /// The address of the git repository in `path`, relative to the folder of the cases.
+    pub(crate) fn repository(&self, path: &str) -> Result<String, String> {
+        let daemon = self
+            .repositories
+            .get_or_init(|| Daemon::start(&self.work.join("cases")));
+        daemon
+            .as_ref()
+            .map(|daemon| daemon.url(path))
+            .map_err(Clone::clone)
     }
 
     fn log(&self) -> PathBuf {

@@ -326,7 +326,7 @@ fn add_takes_repositories() {
     let commit = repo.commit();
     let url = web.url("smart/app.git");
     let dockerfile = format!(
-        "FROM scratch\nADD {url} /all\nADD {url}#main:sub /sub\nADD --checksum={commit} --keep-git-dir {url} /kept\n"
+        "FROM scratch\nADD {url} /all\nADD {url}#main:sub /sub\nADD --checksum={commit} --keep-git-dir {url} /kept\nADD --chmod=711 --chown=3:4 {url} /own\n"
     );
     world.build(&dockerfile, &["-t", "it"]).ok();
     let files = world.files("it");
@@ -335,6 +335,8 @@ fn add_takes_repositories() {
         "- 0644 0:0 2 all/sub/more",
         "- 0644 0:0 2 sub/more",
         "- 0644 0:0 1 kept/code",
+        "d 0711 3:4 0 own",
+        "- 0711 3:4 2 own/sub/more",
     ] {
         assert!(files.contains(&file.to_owned()), "{file} in {files:?}");
     }

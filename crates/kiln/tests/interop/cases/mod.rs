@@ -3,6 +3,7 @@
 mod add;
 mod config;
 mod copy;
+mod git;
 mod heredoc;
 mod ignore;
 mod metadata;
@@ -20,6 +21,7 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
         add::CASES,
         config::CASES,
         copy::CASES,
+        git::CASES,
         heredoc::CASES,
         ignore::CASES,
         metadata::CASES,
