@@ -7,6 +7,7 @@ mod configuration;
 mod environment;
 mod registries;
 mod rootless;
+mod signals;
 mod transfer;
 mod ui;
 

@@ -7,6 +7,7 @@ use kiln_remote::credentials::ConfigFiles;
 use kiln_remote::{Hosts, Remote, RemoteError, RemoteOptions, Warning};
 
 use crate::commands::Context;
+use crate::signals;
 use crate::ui::{self, report::Report};
 
 /// How a command speaks to registries.
@@ -83,16 +84,8 @@ pub(crate) fn failed(error: RemoteError) -> Report {
 /// # Errors
 /// If signals cannot be watched.
 pub(crate) fn interruptible() -> Result<Arc<AtomicBool>, Report> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let cancelled = Arc::new(AtomicBool::new(false));
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let flag = Arc::clone(&cancelled);
-    std::thread::spawn(move || {
-        for signal in signals.forever() {
-            if flag.swap(true, Ordering::Relaxed) {
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
-            }
-        }
-    });
+    signals::watch(move || !flag.swap(true, Ordering::Relaxed))?;
     Ok(cancelled)
 }

@@ -1,7 +1,7 @@
 //! Files that are written beside their place.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use crate::ui::report::Report;
@@ -27,15 +27,17 @@ impl<'a> Partial<'a> {
 
     /// Opens it for writing, empty.
     pub(crate) fn writer(&self) -> Result<BufWriter<File>, Report> {
-        let file = File::create(&self.path).map_err(|error| {
-            Report::new(format!("cannot write `{}`: {error}", self.dest.display()))
-        })?;
+        let file = File::create(&self.path).map_err(|error| self.failed(&error))?;
         Ok(BufWriter::with_capacity(1 << 20, file))
     }
 
     /// Puts it in its place.
     pub(crate) fn publish(self) -> Result<(), Report> {
-        Ok(std::fs::rename(&self.path, self.dest)?)
+        std::fs::rename(&self.path, self.dest).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &io::Error) -> Report {
+        Report::new(format!("cannot write `{}`: {error}", self.dest.display()))
     }
 }
 

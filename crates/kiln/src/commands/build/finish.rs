@@ -77,7 +77,8 @@ impl Finished<'_> {
         let display = self.args.display(self.context);
         let steps = AtomicUsize::new(0);
         let transfers = Transfers::new(&*display, &steps);
-        let result = cache::export(self.store, self.built, caches, remote, &transfers);
+        let (store, cancelled) = (self.store, cancel.flag());
+        let result = cache::export(store, self.built, caches, remote, &transfers, &cancelled);
         display.finish();
         result
     }

@@ -26,6 +26,7 @@ use kiln_oci::Reference;
 
 use super::Context;
 use crate::registries::{self, RegistryArgs};
+use crate::signals;
 use crate::transfer::moving::Transfers;
 use crate::ui::progress::{Display, Progress, display};
 use crate::ui::{self, report::Report};
@@ -335,17 +336,11 @@ fn hints(cause: &StepError) -> Vec<String> {
     }
 }
 
-/// Makes Ctrl-C and a polite kill stop the build; a second one ends kiln at once.
+/// Makes Ctrl-C and a polite kill stop the build.
 fn watch_signals(cancel: Arc<Cancel>) -> Result<(), Report> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    std::thread::spawn(move || {
-        for signal in signals.forever() {
-            if cancel.is_cancelled() {
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
-            }
-            cancel.cancel();
-        }
-    });
-    Ok(())
+    signals::watch(move || {
+        let is_first = !cancel.is_cancelled();
+        cancel.cancel();
+        is_first
+    })
 }

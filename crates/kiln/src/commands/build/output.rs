@@ -1,6 +1,5 @@
 //! `--output`: where a result goes and in which form.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -10,6 +9,7 @@ use kiln_oci::{Image, Reference};
 use kiln_store::{Lease, Store, archive, export, layout};
 
 use crate::environment::Environment;
+use crate::transfer::partial::Partial;
 use crate::ui::report::Report;
 
 /// One place for the result.
@@ -250,20 +250,10 @@ fn to_file(
         fill(&mut out)?;
         return Ok(out.flush()?);
     }
-    let mut name = dest.as_os_str().to_owned();
-    name.push(".partial");
-    let partial = PathBuf::from(name);
-    let failed =
-        |error: io::Error| Report::new(format!("cannot write `{}`: {error}", dest.display()));
-    let file = File::create(&partial).map_err(failed)?;
-    let mut out = io::BufWriter::with_capacity(1 << 20, file);
-    let result = fill(&mut out).and_then(|()| Ok(out.flush()?));
+    let partial = Partial::create(dest)?;
+    let mut out = partial.writer()?;
+    fill(&mut out)?;
+    out.flush()?;
     drop(out);
-    match result {
-        Ok(()) => std::fs::rename(&partial, dest).map_err(failed),
-        Err(error) => {
-            let _ = std::fs::remove_file(&partial);
-            Err(error)
-        }
-    }
+    partial.publish()
 }

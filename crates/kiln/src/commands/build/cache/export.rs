@@ -1,12 +1,12 @@
 //! Caches that a build writes when it has gone well.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::File;
-use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use kiln_build::{Built, Made};
-use kiln_oci::{Descriptor, Digest, Reference, media_type};
-use kiln_remote::{Name, Remote, UploadOptions, Uploaded};
+use kiln_oci::{Descriptor, Digest, media_type};
+use kiln_remote::{Name, Remote};
 use kiln_store::Store;
 use kiln_store::export::layer;
 use kiln_store::layout::LayoutDirectory;
@@ -14,8 +14,9 @@ use kiln_store::layout::LayoutDirectory;
 use super::format::{self, Documents};
 use super::spec::{CachePlace, CacheTo, Mode};
 use super::{Flags, LAYOUT_NAME};
-use crate::registries;
+use crate::transfer::end::{DirectoryTarget, StoreEnd};
 use crate::transfer::moving::Transfers;
+use crate::transfer::{Along, transfer};
 use crate::ui::report::Report;
 use crate::ui::{self};
 
@@ -26,9 +27,10 @@ pub(in crate::commands::build) fn export(
     flags: &Flags,
     remote: impl Fn() -> Result<Remote, Report>,
     transfers: &Transfers<'_>,
+    cancelled: &Arc<AtomicBool>,
 ) -> Result<(), Report> {
     for to in &flags.to {
-        match write(store, built, to, &remote, transfers) {
+        match write(store, built, to, &remote, transfers, cancelled) {
             Err(report) if to.ignore_error && !report.is_interrupted() => {
                 let why = report.message();
                 ui::note(&format!(
@@ -48,6 +50,7 @@ fn write(
     to: &CacheTo,
     remote: impl Fn() -> Result<Remote, Report>,
     transfers: &Transfers<'_>,
+    cancelled: &Arc<AtomicBool>,
 ) -> Result<(), Report> {
     let steps = wanted(store, built, to.mode)?;
     let diff_ids: HashSet<Digest> = steps.values().map(|made| made.diff_id).collect();
@@ -56,11 +59,50 @@ fn write(
         Ok((diff_id, kept))
     });
     let layers: HashMap<Digest, Descriptor> = layers.collect::<Result<_, Report>>()?;
-    let documents = format::write(&steps, &layers, &to.compression);
+    let root = keep_documents(
+        store,
+        built,
+        &format::write(&steps, &layers, &to.compression),
+    )?;
+    let nothing = Along::Nothing;
     match &to.place {
-        CachePlace::Registry(name) => to_registry(store, &remote()?, name, &documents, transfers),
-        CachePlace::Directory(path) => to_layout(store, path, &documents, transfers),
+        CachePlace::Registry(name) => {
+            let tag = match Name::from(name) {
+                Name::Tag(tag) => Some(tag),
+                Name::Digest(_) => None,
+            };
+            let source = StoreEnd::of_image(store, &built.lease, None, name)?;
+            let repository = remote()?.repository(name);
+            transfer(
+                &source,
+                &repository,
+                &root,
+                tag,
+                nothing,
+                transfers,
+                cancelled,
+            )?;
+            Ok(())
+        }
+        CachePlace::Directory(path) => {
+            let source = StoreEnd::new(store, &built.lease);
+            let target = DirectoryTarget(LayoutDirectory::create(path)?);
+            transfer(&source, &target, &root, None, nothing, transfers, cancelled)?;
+            Ok(target.0.name(&root, &[LAYOUT_NAME.parse()?])?)
+        }
     }
+}
+
+/// Puts the documents beside the layers, from where all leave together; the next prune takes them.
+fn keep_documents(
+    store: &Store,
+    built: &Built,
+    documents: &Documents,
+) -> Result<Descriptor, Report> {
+    let Documents { config, manifest } = documents;
+    store.put_blob(&built.lease, &manifest.config, &mut &config[..])?;
+    store.put_document(&built.lease, manifest.bytes())?;
+    Ok(Descriptor::of(media_type::OCI_MANIFEST, manifest.bytes()))
 }
 
 /// The results to keep: all, or those that are layers of the images.
@@ -75,54 +117,4 @@ fn wanted(store: &Store, built: &Built, mode: Mode) -> Result<BTreeMap<Digest, M
         steps.retain(|_, made| kept.contains(&made.diff_id));
     }
     Ok(steps)
-}
-
-fn to_registry(
-    store: &Store,
-    remote: &Remote,
-    name: &Reference,
-    documents: &Documents,
-    transfers: &Transfers<'_>,
-) -> Result<(), Report> {
-    let repository = remote.repository(name);
-    let manifest = &documents.manifest;
-    let options = UploadOptions::default();
-    for layer in &manifest.layers {
-        let moving = transfers.begin(layer);
-        let source = store.blob_path(&layer.digest);
-        let sent = repository.upload(layer, &source, &options, &|done| moving.progress(done));
-        match sent.map_err(registries::failed)? {
-            Uploaded::Sent => moving.arrived(),
-            Uploaded::Existed | Uploaded::Mounted => moving.existed(),
-        }
-    }
-    let sent = repository.upload(&manifest.config, &documents.config, &options, &|_| {});
-    sent.map_err(registries::failed)?;
-    let kind = media_type::OCI_MANIFEST;
-    let put = repository.put_manifest(Name::from(name), kind, manifest.bytes());
-    put.map(drop).map_err(registries::failed)
-}
-
-fn to_layout(
-    store: &Store,
-    path: &Path,
-    documents: &Documents,
-    transfers: &Transfers<'_>,
-) -> Result<(), Report> {
-    let directory = LayoutDirectory::create(path)?;
-    let manifest = &documents.manifest;
-    for layer in &manifest.layers {
-        let moving = transfers.begin(layer);
-        if directory.has(layer) {
-            moving.existed();
-            continue;
-        }
-        let file = File::open(store.blob_path(&layer.digest))?;
-        directory.put(layer, &mut moving.counted(file))?;
-        moving.arrived();
-    }
-    directory.put(&manifest.config, &mut &documents.config[..])?;
-    let descriptor = Descriptor::of(media_type::OCI_MANIFEST, manifest.bytes());
-    directory.put(&descriptor, &mut manifest.bytes())?;
-    Ok(directory.name(&descriptor, &[LAYOUT_NAME.parse()?])?)
 }
