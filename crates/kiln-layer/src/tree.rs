@@ -5,6 +5,7 @@
 //! the directories that change, so that every step of a build can keep its own.
 
 mod apply;
+mod compare;
 mod resolve;
 mod walk;
 
@@ -42,6 +43,13 @@ impl InodeId {
     #[must_use]
     pub fn layer(self) -> Option<usize> {
         (self.layer != IMPLICIT_LAYER).then_some(self.layer as usize)
+    }
+
+    /// The number of the entry in its layer's index; a running number for a directory that no layer
+    /// names.
+    #[must_use]
+    pub fn entry(self) -> usize {
+        self.entry as usize
     }
 }
 
@@ -248,5 +256,12 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn children(self) -> Children<'a> {
         Children::new(self.tree, self.item)
+    }
+
+    /// Whether this and `other` are one part that two trees share, with all that is below. Of trees that
+    /// grew out of each other, what no layer between them touched is shared.
+    #[must_use]
+    pub fn is_shared_with(self, other: Node<'_>) -> bool {
+        std::ptr::eq(self.item, other.item)
     }
 }

@@ -9,7 +9,7 @@ use std::io::{self, BufReader, Read};
 use std::sync::{Arc, PoisonError};
 
 use kiln_layer::{ContentAt, IndexEntry, LayerIndex, LayerWriter, decompress, index_tar};
-use kiln_oci::{Descriptor, Digest};
+use kiln_oci::{Descriptor, Digest, Layer};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::blob::{BlobWriter, ReadAt};
@@ -49,13 +49,48 @@ impl Store {
     /// # Errors
     /// If the layer is not there or damaged.
     pub fn layer_index(&self, diff_id: &Digest) -> Result<Arc<LayerIndex>, LayerIndexError> {
+        match self.known_index(diff_id)? {
+            Some(index) => Ok(index),
+            None => self.make_index(diff_id),
+        }
+    }
+
+    /// The index of a layer wherever that is: from memory, from `cache.db`, or made by reading `layer`
+    /// once. Its content is not kept.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not what its diff id says.
+    pub fn index_of(&self, layer: &dyn Layer) -> Result<Arc<LayerIndex>, LayerIndexError> {
+        let diff_id = layer.diff_id();
+        if let Some(index) = self.known_index(diff_id)? {
+            return Ok(index);
+        }
+        if self.has_blob(diff_id)? {
+            return self.make_index(diff_id);
+        }
+        let content = layer.open().map_err(|error| StoreError::Content {
+            digest: layer.descriptor().digest,
+            source: error.into(),
+        })?;
+        let content = BufReader::with_capacity(256 << 10, content);
+        let (_, plain) = decompress(content).map_err(|source| LayerIndexError::Decode {
+            diff_id: *diff_id,
+            source,
+        })?;
+        let index = Arc::new(checked(diff_id, index_tar(plain, &mut io::sink()))?);
+        self.keep_index(&index)?;
+        Ok(index)
+    }
+
+    /// The index of a layer, if it was made before.
+    fn known_index(&self, diff_id: &Digest) -> Result<Option<Arc<LayerIndex>>, LayerIndexError> {
         let indexes = self.indexes.lock();
         let known = indexes
             .unwrap_or_else(PoisonError::into_inner)
             .get(diff_id)
             .map(Arc::clone);
-        if let Some(index) = known {
-            return Ok(index);
+        if known.is_some() {
+            return Ok(known);
         }
         let data: Option<Vec<u8>> = self.cache.read(|db| {
             let mut query = db.prepare_cached("SELECT data FROM indexes WHERE diff_id = ?1")?;
@@ -68,9 +103,9 @@ impl Store {
         if let Some(index) = known.filter(|index| index.diff_id == *diff_id) {
             let index = Arc::new(index);
             self.remember_index(&index);
-            return Ok(index);
+            return Ok(Some(index));
         }
-        self.make_index(diff_id)
+        Ok(None)
     }
 
     /// Keeps an index, in memory and in `cache.db`.
