@@ -6,6 +6,28 @@
 //! half ([`rewrite`]) makes an image out of an image: it keeps what the first half calls live, and
 //! the config, history and metadata with it.
 //!
+//! - [`Subject`] is an image with the indexes of its layers;
+//! - [`analyze()`] says where its bytes are, [`gate`] and [`dive`] hold that against rules;
+//! - [`diff()`] compares two;
+//! - [`explore`] looks around in one, in a terminal;
+//! - [`render`] makes reports of it.
+//!
 //! Nothing here prints, reads the environment or knows a registry: images come as values.
 
+pub mod analysis;
+pub mod cause;
+pub mod diff;
+pub mod dive;
+pub mod explore;
+pub mod gate;
+pub mod kinds;
+pub mod render;
 pub mod rewrite;
+pub mod subject;
+pub mod treemap;
+pub mod waste;
+
+pub use analysis::{Analysis, analyze};
+pub use cause::{Cause, Language};
+pub use diff::{Difference, diff};
+pub use subject::{Base, BaseSource, Subject};

@@ -39,6 +39,9 @@ enum Command {
     Images(commands::images::ImagesArgs),
     Inspect(commands::inspect::InspectArgs),
     History(commands::history::HistoryArgs),
+    Analyze(Box<commands::analyze::AnalyzeArgs>),
+    Explore(commands::explore::ExploreArgs),
+    Diff(commands::diff::DiffArgs),
     Tag(commands::tag::TagArgs),
     Rmi(commands::rmi::RmiArgs),
     Save(commands::save::SaveArgs),
@@ -79,6 +82,9 @@ impl Command {
             Self::Images(_)
             | Self::Inspect(_)
             | Self::History(_)
+            | Self::Analyze(_)
+            | Self::Explore(_)
+            | Self::Diff(_)
             | Self::Df(_)
             | Self::Prune(_) => false,
             Self::Tags(_) | Self::Login(_) | Self::Logout(_) | Self::Admin(_) => false,
@@ -128,6 +134,9 @@ fn dispatch(context: &commands::Context, command: Command) -> Result<ExitCode, R
         Command::Images(args) => commands::images::images(context, &args),
         Command::Inspect(args) => commands::inspect::inspect(context, &args),
         Command::History(args) => commands::history::history(context, &args),
+        Command::Analyze(args) => commands::analyze::analyze(context, &args),
+        Command::Explore(args) => commands::explore::explore(context, &args),
+        Command::Diff(args) => commands::diff::diff(context, &args),
         Command::Tag(args) => commands::tag::tag(context, &args),
         Command::Rmi(args) => commands::rmi::rmi(context, &args),
         Command::Save(args) => commands::save::save(context, &args),

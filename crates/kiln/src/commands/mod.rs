@@ -1,12 +1,15 @@
 //! One file for each verb. A verb's stem names its arguments, its function, its file and its test.
 
 pub(crate) mod admin;
+pub(crate) mod analyze;
 pub(crate) mod assemble;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod df;
+pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod explore;
 pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod import;

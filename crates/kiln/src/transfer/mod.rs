@@ -1,6 +1,7 @@
 //! Images on their way from one place to another.
 
 pub(crate) mod end;
+pub(crate) mod look;
 pub(crate) mod moving;
 pub(crate) mod partial;
 pub(crate) mod place;

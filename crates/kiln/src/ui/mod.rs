@@ -30,3 +30,9 @@ pub(crate) fn note(text: &str) {
     let mut err = io::stderr().lock();
     let _ = writeln!(err, "{text}");
 }
+
+/// Writes `text` over the line of a terminal that standard error is at, without ending it.
+pub(crate) fn redraw(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
+}

@@ -13,6 +13,7 @@
 )]
 
 mod admin;
+mod analyze;
 mod assemble;
 mod build;
 mod build_cache;
@@ -31,7 +32,9 @@ mod cap;
 mod completions;
 mod copy;
 mod df;
+mod diff;
 mod doctor;
+mod explore;
 mod faults;
 mod history;
 mod images;
