@@ -6,7 +6,7 @@
 //! send the context counts. Sizes are those of the aims in `docs/reference/benchmarks.md`;
 //! `--scale 0.01` tries everything out in seconds.
 
-mod input;
+pub(super) mod input;
 pub(super) mod lab;
 mod run;
 
@@ -274,7 +274,7 @@ fn scaled(bytes: u64, settings: &Settings) -> u64 {
 }
 
 /// Removes a file, a folder or nothing.
-fn remove(path: &Path) -> Result<(), String> {
+pub(super) fn remove(path: &Path) -> Result<(), String> {
     let gone = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

@@ -6,6 +6,7 @@
 //! A benchmark is a file in this folder: a function that makes a [`Suite`], and a line in
 //! [`SUITES`].
 
+mod analyze;
 mod assemble;
 mod build;
 mod frame;
@@ -76,6 +77,7 @@ type MakeSuite = fn(&Path, &Settings) -> Result<Suite, String>;
 /// Every benchmark by its name. The function gets the repository's root.
 const SUITES: &[(&str, MakeSuite)] = &[
     ("frame", frame::suite),
+    ("analyze", analyze::suite),
     ("assemble-warm", assemble::warm),
     ("assemble-cold", assemble::cold),
     ("build-clean", build::clean),

@@ -34,7 +34,7 @@ impl Random {
 }
 
 /// Writes `count` files with `bytes` in all, of uneven sizes, in folders of a hundred.
-pub(super) fn small_files(folder: &Path, count: usize, bytes: u64) -> Result<(), String> {
+pub(crate) fn small_files(folder: &Path, count: usize, bytes: u64) -> Result<(), String> {
     let mut random = Random(1);
     let average = bytes / count as u64;
     let mut content = Vec::new();
@@ -121,7 +121,7 @@ fn make(folder: &Path) -> Result<(), String> {
 }
 
 /// Writes a file whole.
-pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), String> {
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), String> {
     fs::write(path, content).map_err(|error| format!("{}: {error}", path.display()))
 }
 
