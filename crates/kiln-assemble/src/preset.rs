@@ -205,9 +205,17 @@ impl Preset {
             Kind::Distroless => (ASSUMED, &["docs", "man", "locales"][..]),
             Kind::System => (&[][..], &[][..]),
         };
+        let packages: Vec<&str> = self
+            .packages
+            .iter()
+            .map(|name| match *name {
+                "libssl3" if has_other_time(&names, source.suite) => "libssl3t64",
+                name => name,
+            })
+            .collect();
         let lists = [
             ("architectures", &names[..]),
-            ("packages", self.packages),
+            ("packages", &packages),
             ("assume", assumed),
             ("drop", dropped),
         ];
@@ -238,6 +246,16 @@ impl Preset {
         text.push_str(after);
         text
     }
+}
+
+/// Whether a library's name says that its times have 64 bits. Since Debian 13 it does, but only 32-bit ARM lacks the
+/// old name, because only there the old and the new library differ.
+fn has_other_time(architectures: &[&str], suite: &str) -> bool {
+    let is_arm = |name: &&str| ["armel", "armhf"].contains(name);
+    let is_before = ["bookworm", "oldstable"]
+        .iter()
+        .any(|old| suite.starts_with(old));
+    architectures.iter().any(is_arm) && !is_before
 }
 
 /// A basic string of TOML. Control characters have no place in what people type here, and are refused when
@@ -272,6 +290,15 @@ mod tests {
             assert_eq!(Preset::find(preset.name).unwrap().name, preset.name);
             assert_eq!(spec.scripts == Scripts::Run, preset.runs_scripts());
         }
+        let base = |suite, architecture: &str| {
+            let of = PresetSource { suite, ..source };
+            Preset::find("base")
+                .unwrap()
+                .text(of, &[architecture.parse().unwrap()])
+        };
+        assert!(base("stable", "armhf").contains("\"libssl3t64\""));
+        assert!(base("bookworm", "armhf").contains("\"libssl3\""));
+        assert!(base("stable", "arm64").contains("\"libssl3\""));
         let busybox = Preset::find("busybox").unwrap().text(source, &[]);
         assert_eq!(busybox.parse::<Spec>().unwrap().files.len(), 16);
         assert!(Preset::find("windows").is_none());

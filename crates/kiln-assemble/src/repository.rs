@@ -1,7 +1,7 @@
 //! A repository: from its signed text to the packages that it has.
 //!
 //! Source: "DebianRepository/Format" on the Debian wiki. The chain of trust has three links: the keyring
-//! vouches for `InRelease`, that for the indexes by their SHA-256, and those for the archives.
+//! vouches for `InRelease` (or `Release` by `Release.gpg`), that for the indexes by their SHA-256, and those for the archives.
 
 use std::io::{BufReader, Read};
 
@@ -160,20 +160,16 @@ impl Suite {
     ) -> Result<Self, RepositoryError> {
         let base = repository.url.trim_end_matches('/').to_owned();
         let directory = format!("{base}/dists/{name}/");
-        let url = format!("{directory}InRelease");
-        let bytes = downloads.latest(&url, MAX_RELEASE)?;
-        let text = keyring.verify(&bytes, freshness.now);
-        let text = text.map_err(|source| RepositoryError::Signature {
-            url: url.clone(),
-            source,
-        })?;
+        let (url, text, documents) = signed(downloads, &directory, keyring, freshness.now)?;
         let release =
             Release::parse(text.as_bytes()).map_err(|source| RepositoryError::Release {
                 url: url.clone(),
                 source,
             })?;
         check(&release, repository, name, &url, freshness)?;
-        downloads.keep_latest(&url, &bytes)?;
+        for (url, bytes) in documents {
+            downloads.keep_latest(&url, &bytes)?;
+        }
         Ok(Self {
             release,
             base,
@@ -307,6 +303,48 @@ impl Suite {
         }
         Ok(packages)
     }
+}
+
+/// A signed text: its address, the text, and the documents that it was taken from, with their addresses.
+type Signed = (String, String, Vec<(String, Vec<u8>)>);
+
+/// The signed text of the suite in `directory`. Where there is no `InRelease`, it is `Release` with the signature
+/// in `Release.gpg`. The documents are to be kept if all is well.
+fn signed(
+    downloads: &Downloads<'_>,
+    directory: &str,
+    keyring: &Keyring,
+    now: i64,
+) -> Result<Signed, RepositoryError> {
+    let untrusted = |url: &str| {
+        let url = url.to_owned();
+        move |source| RepositoryError::Signature { url, source }
+    };
+    let inline = format!("{directory}InRelease");
+    let missing = match downloads.latest(&inline, MAX_RELEASE) {
+        Ok(bytes) => {
+            let text = keyring.verify(&bytes, now).map_err(untrusted(&inline))?;
+            return Ok((inline.clone(), text, vec![(inline, bytes)]));
+        }
+        Err(error) if error.is_missing() || matches!(error, CacheError::Offline { .. }) => error,
+        Err(error) => return Err(error.into()),
+    };
+    let (url, beside) = (
+        format!("{directory}Release"),
+        format!("{directory}Release.gpg"),
+    );
+    // The file that every repository should have is the one to miss.
+    let (Ok(bytes), Ok(signature)) = (
+        downloads.latest(&url, MAX_RELEASE),
+        downloads.latest(&beside, MAX_RELEASE),
+    ) else {
+        return Err(missing.into());
+    };
+    keyring
+        .verify_detached(&bytes, &signature, now)
+        .map_err(untrusted(&url))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok((url.clone(), text, vec![(url, bytes), (beside, signature)]))
 }
 
 fn check(

@@ -166,3 +166,40 @@ fn a_connection_that_breaks_is_taken_up_again() {
     world.server.cut(1);
     world.lock(&world.spec("packages = [\"app\"]")).unwrap();
 }
+
+#[test]
+fn the_signature_may_be_in_a_file_of_its_own() {
+    let detached = DebianRepository {
+        detached: true,
+        ..repository()
+    };
+    let mut world = World::of(&detached);
+    let spec = world.spec("packages = [\"app\"]");
+    let lock = world.lock(&spec).unwrap();
+    world.offline = true;
+    assert_eq!(world.lock(&spec).unwrap(), lock);
+    world.offline = false;
+    let mut changed = detached.publish(key());
+    changed.get_mut("dists/stable/Release").unwrap()[0] ^= 1;
+    world.server.replace(changed);
+    let error = refusal(&world);
+    assert!(
+        matches!(
+            &error,
+            RepositoryError::Signature {
+                source: SignatureError::Bad { .. },
+                ..
+            }
+        ),
+        "{}",
+        told(&error)
+    );
+    let mut unsigned = detached.publish(key());
+    unsigned.remove("dists/stable/Release.gpg");
+    world.server.replace(unsigned);
+    let error = told(&refusal(&world));
+    assert!(
+        error.contains("InRelease") && error.contains("404"),
+        "{error}"
+    );
+}

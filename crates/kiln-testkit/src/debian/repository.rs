@@ -23,6 +23,8 @@ pub struct DebianRepository {
     pub valid_until: Option<String>,
     /// Whether indexes can be had by their digest.
     pub by_hash: bool,
+    /// Whether the signature is in a file of its own.
+    pub detached: bool,
     /// What its `Contents-amd64` says.
     pub contents: Option<String>,
 }
@@ -40,6 +42,7 @@ impl DebianRepository {
             date: "Mon, 01 Jan 2024 00:00:00 UTC".to_owned(),
             valid_until: None,
             by_hash: true,
+            detached: false,
             contents: None,
         }
     }
@@ -93,7 +96,14 @@ impl DebianRepository {
             if self.by_hash { "yes" } else { "no" },
             architectures.join(" "),
         );
-        files.insert(format!("{dists}/InRelease"), key.sign(&release));
+        match self.detached {
+            false => files.insert(format!("{dists}/InRelease"), key.sign(&release)),
+            true => {
+                let signature = key.sign_detached(release.as_bytes());
+                files.insert(format!("{dists}/Release.gpg"), signature);
+                files.insert(format!("{dists}/Release"), release.into_bytes())
+            }
+        };
         files
     }
 
