@@ -74,7 +74,7 @@ pub enum StoreError {
     },
     /// A blob has another length than the document says that names it.
     #[error(
-        "{digest} has {actual} bytes in the store, but should have {expected}; `kiln verify --repair` removes damaged content"
+        "{digest} has {actual} bytes in the store, but should have {expected}; `kiln scrub --repair` removes damaged content"
     )]
     Size {
         /// The blob.

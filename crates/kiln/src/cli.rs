@@ -55,7 +55,7 @@ enum Command {
     Copy(commands::copy::CopyArgs),
     Df(commands::df::DfArgs),
     Prune(commands::prune::PruneArgs),
-    Verify(commands::verify::VerifyArgs),
+    Scrub(commands::scrub::ScrubArgs),
     Serve(commands::serve::ServeArgs),
     Admin(Box<commands::admin::AdminArgs>),
     Doctor(commands::doctor::DoctorArgs),
@@ -88,7 +88,7 @@ impl Command {
             | Self::Df(_)
             | Self::Prune(_) => false,
             Self::Tags(_) | Self::Login(_) | Self::Logout(_) | Self::Admin(_) => false,
-            Self::Verify(_) | Self::Serve(_) | Self::Doctor(_) | Self::Completions(_) => false,
+            Self::Scrub(_) | Self::Serve(_) | Self::Doctor(_) | Self::Completions(_) => false,
             _ => true,
         }
     }
@@ -150,7 +150,7 @@ fn dispatch(context: &commands::Context, command: Command) -> Result<ExitCode, R
         Command::Push(args) => commands::push::push(context, &args),
         Command::Df(args) => commands::df::df(context, &args),
         Command::Prune(args) => commands::prune::prune(context, &args),
-        Command::Verify(args) => commands::verify::verify(context, &args),
+        Command::Scrub(args) => commands::scrub::scrub(context, &args),
         Command::Serve(args) => commands::serve::serve(context, &args),
         Command::Admin(args) => commands::admin::admin(context, &args),
         Command::Doctor(args) => commands::doctor::doctor(context, &args),

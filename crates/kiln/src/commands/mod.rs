@@ -23,10 +23,10 @@ pub(crate) mod push;
 pub(crate) mod rmi;
 pub(crate) mod run;
 pub(crate) mod save;
+pub(crate) mod scrub;
 pub(crate) mod serve;
 pub(crate) mod tag;
 pub(crate) mod tags;
-pub(crate) mod verify;
 
 use kiln_oci::{Image, Platform, Reference, Source as _};
 use kiln_sandbox::UserNamespace;

@@ -21,7 +21,7 @@ fn a_killed_build_leaves_a_sound_store_and_no_process() {
         std::thread::sleep(Duration::from_millis(delay));
         child.kill().unwrap();
         child.wait().unwrap();
-        world.kiln(["verify"]).ok();
+        world.kiln(["scrub"]).ok();
     }
     std::thread::sleep(Duration::from_millis(300));
     let left = Command::new("pgrep")
@@ -141,12 +141,12 @@ fn damaged_content_is_found_and_repaired() {
     bytes[600] ^= 1;
     fs::remove_file(&largest).unwrap();
     fs::write(&largest, bytes).unwrap();
-    let outcome = world.kiln(["verify"]);
+    let outcome = world.kiln(["scrub"]);
     assert!(outcome.stdout.contains("damaged sha256:"), "{outcome:?}");
     assert!(outcome.fails(1).contains("--repair"));
-    world.kiln(["verify", "--repair"]).ok();
+    world.kiln(["scrub", "--repair"]).ok();
     world.build(dockerfile, &["-t", "x"]).ok();
-    world.kiln(["verify"]).ok();
+    world.kiln(["scrub"]).ok();
     assert_eq!(world.files("x"), ["- 0644 0:0 7 a"]);
 }
 
@@ -167,7 +167,7 @@ fn a_full_disk_is_reported_and_nothing_is_left() {
     fs::create_dir_all(world.home()).unwrap();
     // In a mount namespace of its own, so that nothing stays mounted whatever happens.
     let script = "mount -t tmpfs -o size=6m tmpfs \"$KILN_HOME\" && \"$1\" build -q .; echo \"code $?\"; \
-        ls \"$KILN_HOME/work\" \"$KILN_HOME/leases\" | grep -c . ; \"$1\" verify";
+        ls \"$KILN_HOME/work\" \"$KILN_HOME/leases\" | grep -c . ; \"$1\" scrub";
     let output = Command::new("unshare")
         .args(["-m", "sh", "-c", script, "sh"])
         .arg(env!("CARGO_BIN_EXE_kiln"))
@@ -239,6 +239,6 @@ fn two_builds_at_once_do_not_disturb_each_other() {
     for mut child in children.into_iter().chain([pruner]) {
         assert!(child.wait().unwrap().success());
     }
-    world.kiln(["verify"]).ok();
+    world.kiln(["scrub"]).ok();
     assert_eq!(world.files("x0"), world.files("x3"));
 }

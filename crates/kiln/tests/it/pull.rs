@@ -100,7 +100,7 @@ fn a_broken_transfer_goes_on_and_a_damaged_one_leaves_nothing() {
     let name = format!("{}/app:1", registry.host());
     registry.inject(Rule::once("GET", "/blobs/", Fault::Cut(100)).times(3));
     world.kiln(["pull", &name]).ok();
-    world.kiln(["verify"]).ok();
+    world.kiln(["scrub"]).ok();
 }
 
 #[test]

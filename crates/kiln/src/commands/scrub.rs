@@ -1,4 +1,4 @@
-//! `kiln verify`: the store is read and compared with what it should be.
+//! `kiln scrub`: the store is read and compared with what it should be.
 
 use std::process::ExitCode;
 
@@ -7,14 +7,14 @@ use crate::ui::{self, report::Report};
 
 /// Read all content of the store and compare it with its digests
 #[derive(Debug, clap::Args)]
-pub(crate) struct VerifyArgs {
+pub(crate) struct ScrubArgs {
     /// Remove damaged content, so that it is made or loaded again
     #[arg(long)]
     repair: bool,
 }
 
 /// Lists what is damaged. The exit code says whether anything was left so.
-pub(crate) fn verify(context: &Context, args: &VerifyArgs) -> Result<ExitCode, Report> {
+pub(crate) fn scrub(context: &Context, args: &ScrubArgs) -> Result<ExitCode, Report> {
     let store = context.store()?;
     let mut count = 0;
     let damaged = store.verify(|_| count += 1)?;
@@ -31,6 +31,6 @@ pub(crate) fn verify(context: &Context, args: &VerifyArgs) -> Result<ExitCode, R
         return Ok(ExitCode::SUCCESS);
     }
     Err(Report::new("the store is damaged").hint(
-        "`kiln verify --repair` removes what is damaged; images that need it must be loaded again",
+        "`kiln scrub --repair` removes what is damaged; images that need it must be loaded again",
     ))
 }
