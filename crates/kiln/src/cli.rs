@@ -56,6 +56,11 @@ enum Command {
     Df(commands::df::DfArgs),
     Prune(commands::prune::PruneArgs),
     Scrub(commands::scrub::ScrubArgs),
+    Key(commands::key::KeyArgs),
+    Sign(commands::sign::SignArgs),
+    Attest(commands::attest::AttestArgs),
+    Verify(commands::verify::VerifyArgs),
+    Trace(Box<commands::trace::TraceArgs>),
     Serve(commands::serve::ServeArgs),
     Admin(Box<commands::admin::AdminArgs>),
     Doctor(commands::doctor::DoctorArgs),
@@ -88,6 +93,9 @@ impl Command {
             | Self::Df(_)
             | Self::Prune(_) => false,
             Self::Tags(_) | Self::Login(_) | Self::Logout(_) | Self::Admin(_) => false,
+            Self::Key(_) | Self::Sign(_) | Self::Attest(_) | Self::Verify(_) | Self::Trace(_) => {
+                false
+            }
             Self::Scrub(_) | Self::Serve(_) | Self::Doctor(_) | Self::Completions(_) => false,
             _ => true,
         }
@@ -151,6 +159,11 @@ fn dispatch(context: &commands::Context, command: Command) -> Result<ExitCode, R
         Command::Df(args) => commands::df::df(context, &args),
         Command::Prune(args) => commands::prune::prune(context, &args),
         Command::Scrub(args) => commands::scrub::scrub(context, &args),
+        Command::Key(args) => commands::key::key(context, &args),
+        Command::Sign(args) => commands::sign::sign(context, &args),
+        Command::Attest(args) => commands::attest::attest(context, &args),
+        Command::Verify(args) => commands::verify::verify(context, &args),
+        Command::Trace(args) => commands::trace::trace(context, &args),
         Command::Serve(args) => commands::serve::serve(context, &args),
         Command::Admin(args) => commands::admin::admin(context, &args),
         Command::Doctor(args) => commands::doctor::doctor(context, &args),

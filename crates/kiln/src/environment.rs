@@ -81,6 +81,11 @@ impl Environment {
         text(name)
     }
 
+    /// The same, where an empty value is a value: an empty password is one.
+    pub(crate) fn given(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
     /// `path` seen from the working directory.
     pub(crate) fn absolute(&self, path: impl Into<PathBuf>) -> PathBuf {
         self.directory.join(path.into())

@@ -9,6 +9,7 @@ mod registries;
 mod rootless;
 mod signals;
 mod transfer;
+mod trust;
 mod ui;
 
 use std::process::ExitCode;

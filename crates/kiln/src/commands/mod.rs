@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod analyze;
 pub(crate) mod assemble;
+pub(crate) mod attest;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod copy;
@@ -14,6 +15,7 @@ pub(crate) mod history;
 pub(crate) mod images;
 pub(crate) mod import;
 pub(crate) mod inspect;
+pub(crate) mod key;
 pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod logout;
@@ -25,8 +27,11 @@ pub(crate) mod run;
 pub(crate) mod save;
 pub(crate) mod scrub;
 pub(crate) mod serve;
+pub(crate) mod sign;
 pub(crate) mod tag;
 pub(crate) mod tags;
+pub(crate) mod trace;
+pub(crate) mod verify;
 
 use kiln_oci::{Image, Platform, Reference, Source as _};
 use kiln_sandbox::UserNamespace;

@@ -76,6 +76,12 @@ impl Report {
         self
     }
 
+    /// Says first what it is about.
+    pub(crate) fn prefix(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// What went wrong, with its causes, in one line.
     pub(crate) fn message(&self) -> String {
         let parts: Vec<&str> = [&self.message]
@@ -126,6 +132,19 @@ impl Report {
             text.push_str(&format!("\nhint: {hint}"));
         }
         text
+    }
+}
+
+impl Report {
+    /// A report of an error that is still needed.
+    pub(crate) fn from_ref(error: &dyn Error) -> Self {
+        let mut report = Self::new(error.to_string());
+        let mut next = error.source();
+        while let Some(cause) = next {
+            report.causes.push(cause.to_string());
+            next = cause.source();
+        }
+        report
     }
 }
 
