@@ -2,6 +2,7 @@
 
 mod clients;
 mod served;
+mod trust;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -37,7 +38,11 @@ impl Outcome {
 /// Runs the checks that `options` selects, on an open server and on one with accounts.
 pub(crate) fn run(peers: &Peers, options: &Options) -> Outcome {
     let wanted = |check: &&Check| options.wants(check.0);
-    let selected: Vec<&Check> = clients::CHECKS.iter().filter(wanted).collect();
+    let selected: Vec<&Check> = clients::CHECKS
+        .iter()
+        .chain(trust::CHECKS)
+        .filter(wanted)
+        .collect();
     let mut rows = vec![];
     if selected.is_empty() {
         return Outcome { rows };
