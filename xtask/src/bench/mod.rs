@@ -14,6 +14,7 @@ mod machine;
 mod measure;
 mod registry;
 mod report;
+mod trust;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -88,6 +89,8 @@ const SUITES: &[(&str, MakeSuite)] = &[
     ("build-export", build::export),
     ("build-memory", build::memory),
     ("build-run", build::run),
+    ("trust-sign", trust::sign),
+    ("trust-junk", trust::junk),
 ];
 
 const ROUNDS: usize = 5;

@@ -4,7 +4,7 @@
 //! idle while the other works. The load comes from an example of kiln-registry, so that what the client
 //! takes is the same for both.
 
-mod servers;
+pub(super) mod servers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -204,7 +204,7 @@ fn sample(said: &Value) -> Result<Sample, String> {
 }
 
 /// Makes a release build; the folder that it is in.
-fn compile(root: &Path, what: &[&str]) -> Result<PathBuf, String> {
+pub(super) fn compile(root: &Path, what: &[&str]) -> Result<PathBuf, String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args(["build", "--release"])

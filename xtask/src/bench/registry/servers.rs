@@ -14,7 +14,7 @@ use crate::peers;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running registry. Dropping it ends it and removes its directory.
-pub(super) struct Server {
+pub(in crate::bench) struct Server {
     name: &'static str,
     address: String,
     folder: PathBuf,
@@ -26,7 +26,7 @@ pub(super) struct Server {
 }
 
 /// kiln, open, without a log of requests, as the peer has none.
-pub(super) fn kiln(binary: &Path) -> Result<Server, String> {
+pub(in crate::bench) fn kiln(binary: &Path) -> Result<Server, String> {
     let folder = folder("kiln")?;
     let address = free_address()?;
     let settings = format!("listen = ['{address}']\nopen = true\n[log]\nrequests = false\n");
@@ -38,7 +38,7 @@ pub(super) fn kiln(binary: &Path) -> Result<Server, String> {
 }
 
 /// Debian's registry with the cache that its own configuration has.
-pub(super) fn peer() -> Result<Server, String> {
+pub(in crate::bench) fn peer() -> Result<Server, String> {
     let folder = folder("docker-registry")?;
     let address = free_address()?;
     let data = folder.join("data");
@@ -111,11 +111,11 @@ impl Server {
         self.name
     }
 
-    pub(super) fn address(&self) -> &str {
+    pub(in crate::bench) fn address(&self) -> &str {
         &self.address
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(in crate::bench) fn folder(&self) -> &Path {
         &self.folder
     }
 
