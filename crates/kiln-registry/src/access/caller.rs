@@ -161,6 +161,15 @@ impl Caller {
         }
     }
 
+    /// When the account ends, in milliseconds since 1970, if it is one that does: robots may.
+    #[must_use]
+    pub fn expires(&self) -> Option<i64> {
+        match &self.identity {
+            Identity::Robot(robot) => robot.expires,
+            Identity::Everybody | Identity::Anonymous | Identity::User(_) => None,
+        }
+    }
+
     /// Whether nobody logged in. On an open server everybody is anonymous and may everything.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {

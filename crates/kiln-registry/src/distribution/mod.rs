@@ -16,6 +16,7 @@ mod rights;
 mod route;
 pub(crate) mod token;
 mod uploads;
+mod warning;
 
 use std::sync::Arc;
 
@@ -124,7 +125,16 @@ async fn serve(
         headers: &parts.headers,
         query,
     };
-    dispatch(&call, exchange, route, operation, body).await
+    let mut answer = dispatch(&call, exchange, route, operation, body).await;
+    if let Ok(response) = &mut answer
+        && matches!(
+            operation,
+            Operation::ManifestGet | Operation::ManifestHead | Operation::ManifestPut
+        )
+    {
+        warning::warn(&call, response);
+    }
+    answer
 }
 
 async fn dispatch(

@@ -346,3 +346,37 @@ fn what_is_done_and_refused_over_v2_is_in_the_log() {
     assert!(found("role-guest", "denied", "team/app"), "{log:#}");
     assert!(!found("admin", "denied", ""), "{log:#}");
 }
+
+#[test]
+fn a_robot_that_ends_soon_is_warned() {
+    let mut registry = Registry::start();
+    let now = kiln_registry::clock::Clock::system().now();
+    let day = 24 * 60 * 60 * 1000;
+    let scope = json!({ "repositories": "team/**", "actions": ["push"] });
+    for (name, days) in [("soon", 3), ("late", 60)] {
+        let made = registry.api(
+            "POST",
+            "/projects/team/robots",
+            &json!({ "name": name, "scopes": [scope], "expires": now + days * day }),
+        );
+        let secret = made["secret"].as_str().unwrap().to_owned();
+        registry
+            .logins
+            .push((name, Some((format!("team.{name}"), secret))));
+    }
+    let get = Request::new("GET", "/v2/team/app/manifests/v1");
+    let put = manifest("/v2/team/app/manifests/v2".to_owned());
+    for request in [&get, &put] {
+        let warned = registry.by("soon", request);
+        let warning = warned.header("warning").unwrap();
+        assert!(
+            warning.starts_with("299 - \"the robot account team.soon ends on 20"),
+            "{warning}"
+        );
+        for caller in ["late", "robot", "developer"] {
+            let answer = registry.by(caller, request);
+            assert!((200..300).contains(&answer.status), "{answer:?}");
+            assert!(answer.header("warning").is_err(), "{caller}");
+        }
+    }
+}
