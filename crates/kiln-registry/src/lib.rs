@@ -8,6 +8,7 @@ pub mod config;
 pub mod content;
 pub mod database;
 mod distribution;
+mod duty;
 pub mod indexer;
 mod metrics;
 pub mod name;
@@ -16,5 +17,6 @@ mod server;
 pub mod storage;
 
 pub use server::{
-    Level, Log, OpenError, Server, ServerError, ServerHandle, TlsError, check_certificate,
+    BackingError, Level, Log, OpenError, Server, ServerError, ServerHandle, TlsError,
+    check_backing, check_certificate,
 };

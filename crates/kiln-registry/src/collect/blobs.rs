@@ -1,19 +1,13 @@
 //! Blobs that no manifest of a repository names and no lease holds.
 
-use kiln_oci::Digest;
-
-use super::{Collected, PAGE};
+use super::{Candidate, Collected, candidates};
 use crate::clock::milliseconds;
 use crate::content::{Content, ContentError, drop_unlinked};
-use crate::database::{DatabaseError, Row, Transaction};
-use crate::name::RepositoryName;
+use crate::database::{DatabaseError, Transaction};
 
-/// What must hold for a link `rb` to go at the time `$1`.
-const UNNEEDED: &str = "rb.lease < $1 AND NOT EXISTS (SELECT 1 FROM manifest_needs n \
-    WHERE n.repository = rb.repository AND n.digest = rb.digest AND n.kind = 0)";
-
-/// A blob of a repository.
-type Candidate = (i64, RepositoryName, Digest);
+/// What must hold for a link `c` to go at the time `$1`.
+const UNNEEDED: &str = "c.lease < $1 AND NOT EXISTS (SELECT 1 FROM manifest_needs n \
+    WHERE n.repository = c.repository AND n.digest = c.digest AND n.kind = 0)";
 
 /// Takes unneeded blobs out of their repositories, and away where no repository has them any more.
 pub(super) async fn remove_unneeded(
@@ -25,9 +19,9 @@ pub(super) async fn remove_unneeded(
     let mut after = (0, String::new());
     loop {
         let from = after.clone();
-        let page = content
-            .database()
-            .read(move |transaction| candidates(transaction, now, from));
+        let page = content.database().read(move |transaction| {
+            candidates(transaction, "repository_blob", UNNEEDED, now, from)
+        });
         let page: Vec<Candidate> = page.await.map_err(|error: DatabaseError| error)?;
         let Some((repository, _, digest)) = page.last() else {
             return Ok(());
@@ -54,23 +48,6 @@ pub(super) async fn remove_unneeded(
     }
 }
 
-fn candidates(
-    transaction: &mut dyn Transaction,
-    now: i64,
-    (repository, digest): (i64, String),
-) -> Result<Vec<Candidate>, DatabaseError> {
-    let sql = format!(
-        "SELECT rb.repository, r.name, rb.digest FROM repository_blob rb \
-         JOIN repository r ON r.id = rb.repository \
-         WHERE {UNNEEDED} AND (rb.repository, rb.digest) > ($2, $3) \
-         ORDER BY rb.repository, rb.digest LIMIT $4"
-    );
-    let parameters = [now.into(), repository.into(), digest.into(), PAGE.into()];
-    let rows = transaction.query(&sql, &parameters)?;
-    let candidate = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-    rows.iter().map(candidate).collect()
-}
-
 /// Removes a link if it is still unneeded. Returns the bytes of the blob that went with it, if any.
 fn remove(
     transaction: &mut dyn Transaction,
@@ -79,8 +56,8 @@ fn remove(
     due: i64,
 ) -> Result<Option<Option<u64>>, DatabaseError> {
     let sql = format!(
-        "DELETE FROM repository_blob AS rb \
-         WHERE {UNNEEDED} AND rb.repository = $2 AND rb.digest = $3"
+        "DELETE FROM repository_blob AS c \
+         WHERE {UNNEEDED} AND c.repository = $2 AND c.digest = $3"
     );
     let key = [now.into(), (*repository).into(), digest.into()];
     match transaction.execute(&sql, &key)? {

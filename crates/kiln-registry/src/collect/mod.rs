@@ -13,12 +13,39 @@ mod preview;
 
 use std::time::Duration;
 
+use kiln_oci::Digest;
+
 use crate::clock::milliseconds;
 use crate::content::{Content, ContentError};
-use crate::database::DatabaseError;
+use crate::database::{DatabaseError, Row, Transaction};
+use crate::duty::on_duty;
+use crate::name::RepositoryName;
 
 /// Rows that are read, and rows that are removed, in one go.
 const PAGE: i64 = 256;
+
+/// What may go: a blob or a manifest of a repository, by its row's key.
+type Candidate = (i64, RepositoryName, Digest);
+
+/// A page of the rows `c` of `table` for which `condition` holds at the time `$1`, behind a key.
+fn candidates(
+    transaction: &mut dyn Transaction,
+    table: &str,
+    condition: &str,
+    now: i64,
+    (repository, digest): (i64, String),
+) -> Result<Vec<Candidate>, DatabaseError> {
+    let sql = format!(
+        "SELECT c.repository, r.name, c.digest FROM {table} c \
+         JOIN repository r ON r.id = c.repository \
+         WHERE {condition} AND (c.repository, c.digest) > ($2, $3) \
+         ORDER BY c.repository, c.digest LIMIT $4"
+    );
+    let parameters = [now.into(), repository.into(), digest.into(), PAGE.into()];
+    let rows = transaction.query(&sql, &parameters)?;
+    let candidate = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    rows.iter().map(candidate).collect()
+}
 
 /// What a collection removed, or would remove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,8 +93,9 @@ impl Content {
         preview::preview(self).await
     }
 
-    /// Collects again and again, a time of `pause` after each end, and tells `report` about each. It
-    /// never returns: it is to be dropped.
+    /// Collects again and again, a time of `pause` after each end, and tells `report` about each. Of
+    /// several servers that share a database one does it at a time. It never returns: it is to be
+    /// dropped.
     pub async fn collect_forever(
         &self,
         pause: Duration,
@@ -75,8 +103,32 @@ impl Content {
     ) {
         loop {
             tokio::time::sleep(pause).await;
-            report(self.collect().await);
+            match self.collect_in_turn(pause).await {
+                Ok(Some(collected)) => report(Ok(collected)),
+                Ok(None) => {}
+                Err(error) => report(Err(error)),
+            }
         }
+    }
+
+    /// Collects, unless another server that shares the database is collecting or has collected within
+    /// `pause`: then nothing.
+    ///
+    /// # Errors
+    /// The same as [`collect`](Self::collect).
+    pub async fn collect_in_turn(
+        &self,
+        pause: Duration,
+    ) -> Result<Option<Collected>, ContentError> {
+        // All servers wait for as long; the half lets the next turn be anybody's.
+        let collecting = on_duty(
+            self.database(),
+            self.clock(),
+            "collection",
+            pause / 2,
+            self.collect(),
+        );
+        collecting.await?.transpose()
     }
 
     async fn remove_empty_repositories(&self) -> Result<u64, ContentError> {

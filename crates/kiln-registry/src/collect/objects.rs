@@ -49,9 +49,10 @@ pub(super) async fn expire_uploads(
     let epoch = content.storage().epoch().to_owned();
     let busy = content.busy_uploads();
     let expired = content.database().write_relaxed(move |transaction| {
-        let sql = "SELECT id, object FROM upload WHERE touched < $1 OR epoch <> $2";
+        let sql = "SELECT id, object FROM upload \
+                   WHERE (touched < $1 OR epoch <> $2) AND claimed < $3";
         let mut expired = 0_u64;
-        for row in transaction.query(sql, &[before.into(), epoch.into()])? {
+        for row in transaction.query(sql, &[before.into(), epoch.into(), now.into()])? {
             let id: String = row.get(0)?;
             if busy.contains(&id) {
                 continue;

@@ -24,8 +24,9 @@ pub(super) async fn preview(content: &Content) -> Result<Collected, ContentError
             ..Collected::default()
         };
         count_blobs(transaction, &links, &mut found)?;
-        let sql = "SELECT COUNT(*) FROM upload WHERE touched < $1 OR epoch <> $2";
-        if let Some(row) = transaction.first(sql, &[touched.into(), epoch.into()])? {
+        let sql = "SELECT COUNT(*) FROM upload \
+                   WHERE (touched < $1 OR epoch <> $2) AND claimed < $3";
+        if let Some(row) = transaction.first(sql, &[touched.into(), epoch.into(), now.into()])? {
             found.uploads = row.get(0)?;
         }
         Ok(found)

@@ -89,12 +89,14 @@ impl Config {
                 wrong(setting, "must be longer than nothing");
             }
         }
+        self.database.check(&mut findings);
+        self.s3.check(&mut findings);
         findings
     }
 }
 
 /// An origin (RFC 6454): scheme, host and port, nothing else.
-fn wrong_origin(text: &str) -> Option<&'static str> {
+pub(super) fn wrong_origin(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return None;
     }

@@ -4,6 +4,7 @@
 //! same; a test holds them together. Unknown settings are errors, because a misspelt limit that is
 //! silently ignored is worse than a server that does not start.
 
+mod backing;
 mod check;
 mod network;
 mod values;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use backing::{Database, S3};
 pub use check::Finding;
 pub use network::{InvalidNetwork, Network};
 pub use values::{ByteSize, InvalidValue, Period};
@@ -47,6 +49,10 @@ pub struct Config {
     pub content: Content,
     /// How long what belongs to accounts stays.
     pub accounts: Accounts,
+    /// Where the database is.
+    pub database: Database,
+    /// Where blobs are, if not in files.
+    pub s3: S3,
     /// `/metrics`.
     pub metrics: Metrics,
     /// What is logged.
@@ -200,6 +206,10 @@ impl Config {
             &mut config.data,
             &mut config.tls.certificate,
             &mut config.tls.key,
+            &mut config.database.password_file,
+            &mut config.database.authority,
+            &mut config.s3.secret_key_file,
+            &mut config.s3.authority,
         ];
         for place in places.into_iter().flatten() {
             *place = folder.join(&*place);
@@ -221,6 +231,8 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             content: Content::default(),
             accounts: Accounts::default(),
+            database: Database::default(),
+            s3: S3::default(),
             metrics: Metrics::default(),
             log: Log::default(),
         }

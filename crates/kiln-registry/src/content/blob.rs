@@ -180,6 +180,28 @@ impl Content {
         Ok(None)
     }
 
+    /// A URL of the storage that a blob can be read from for a while; nothing where clients are not to
+    /// be sent there, and for blobs that are in the database.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn shared_url(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<String>, ContentError> {
+        if !self.storage().shares() {
+            return Ok(None);
+        }
+        match self.find_blob(repository, digest).await? {
+            Some(CachedBlob {
+                place: BlobPlace::Object(key),
+                ..
+            }) => Ok(self.storage().shared_url(&key)),
+            _ => Ok(None),
+        }
+    }
+
     pub(crate) async fn open_place(
         &self,
         place: &BlobPlace,

@@ -19,6 +19,9 @@ mod records;
 mod referrers;
 mod rules;
 mod upload;
+mod upload_claim;
+mod upload_commit;
+mod upload_id;
 mod upload_receive;
 
 use std::collections::HashSet;
@@ -44,7 +47,8 @@ pub use manifest::{NewManifest, Stored, StoredManifest};
 pub use options::ContentOptions;
 pub(crate) use records::discard_object;
 pub use rules::{InvalidRule, NewTagRule, RuleKind, TagRule};
-pub use upload::{UploadId, UploadStatus};
+pub use upload::UploadStatus;
+pub use upload_id::UploadId;
 
 use blob::CachedBlob;
 use cache::Cache;
@@ -75,6 +79,8 @@ struct Inner {
     options: ContentOptions,
     blobs: Cache<(RepositoryName, Digest), CachedBlob>,
     manifests: Cache<(RepositoryName, ManifestReference), Arc<StoredManifest>>,
+    /// What the claims of this server begin with, where there are others.
+    name: String,
     /// Uploads that a request is sending to.
     busy: Mutex<HashSet<UploadId>>,
     /// Rung when there may be layers to be indexed.
@@ -103,6 +109,7 @@ impl Content {
             options,
             blobs: Cache::new(half),
             manifests: Cache::new(half),
+            name: crate::storage::ObjectKey::unique().to_string(),
             busy: Mutex::default(),
             indexing: tokio::sync::Notify::new(),
         }))

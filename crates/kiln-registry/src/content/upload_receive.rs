@@ -4,8 +4,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
 use super::hash::RunningHash;
-use super::{Body, BodyError, Content, ContentError, UploadError, UploadId};
-use crate::database::DatabaseError;
+use super::{Body, BodyError, Content, ContentError, UploadError};
 use crate::storage::{ObjectKey, ObjectWriter};
 
 /// Bytes that are hashed and written in one go.
@@ -24,9 +23,11 @@ pub(super) struct Arrived {
 pub(super) enum ArrivedPlace {
     /// In memory, to be kept in the database.
     Head(Vec<u8>),
-    /// In an object. The writer is there once something was written by this request.
+    /// In an object. The writer is there once something was written by this request; without one,
+    /// `state` is what an earlier one left.
     Object {
         key: ObjectKey,
+        state: Vec<u8>,
         writer: Option<ObjectWriter>,
     },
 }
@@ -97,12 +98,12 @@ impl Content {
         stage: impl FnOnce(ObjectKey) -> S,
     ) -> Result<Ended, UploadError>
     where
-        S: Future<Output = Result<(), DatabaseError>>,
+        S: Future<Output = Result<(), UploadError>>,
     {
         let mut stage = Some(stage);
         let mut block = gather(body, false).await;
         loop {
-            let limit = self.options().max_blob;
+            let limit = self.options().max_blob.min(self.storage().largest());
             if arrived.size + block.size as u64 > limit {
                 return Err(UploadError::TooLarge { limit });
             }
@@ -146,7 +147,7 @@ impl Content {
         stage: impl FnOnce(ObjectKey) -> S,
     ) -> Result<(), UploadError>
     where
-        S: Future<Output = Result<(), DatabaseError>>,
+        S: Future<Output = Result<(), UploadError>>,
     {
         let ArrivedPlace::Head(head) = &mut arrived.place else {
             return Ok(());
@@ -157,6 +158,7 @@ impl Content {
         // Known from now on, so that it is removed if anything fails.
         arrived.place = ArrivedPlace::Object {
             key: key.clone(),
+            state: vec![],
             writer: None,
         };
         let begun = self.storage().create(&key).await?;
@@ -173,48 +175,17 @@ impl Content {
         pieces: Vec<Bytes>,
     ) -> Result<(), ContentError> {
         let size = arrived.size;
-        let ArrivedPlace::Object { key, writer } = &mut arrived.place else {
+        let ArrivedPlace::Object { key, state, writer } = &mut arrived.place else {
             return Ok(());
         };
         let open = match writer.take() {
             Some(open) => open,
-            None => self.storage().resume(key, size).await?,
+            None => self.storage().resume(key, size, state).await?,
         };
         let hash = arrived.hash.clone();
         let (hash, written) = open.write(pieces, hash, RunningHash::update).await;
         *writer = Some(written?);
         arrived.hash = hash;
         Ok(())
-    }
-}
-
-/// Claims an upload for one request until it is dropped.
-#[derive(Debug)]
-pub(super) struct Claim {
-    content: Content,
-    id: UploadId,
-}
-
-impl Claim {
-    pub(super) fn of(content: &Content, id: &UploadId) -> Result<Self, UploadError> {
-        let mut busy = content.0.busy.lock();
-        let busy = busy
-            .as_mut()
-            .expect("because nothing panics while it holds the lock");
-        match busy.insert(id.clone()) {
-            true => Ok(Self {
-                content: content.clone(),
-                id: id.clone(),
-            }),
-            false => Err(UploadError::Busy { id: id.clone() }),
-        }
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        let busy = self.content.0.busy.lock();
-        busy.unwrap_or_else(std::sync::PoisonError::into_inner)
-            .remove(&self.id);
     }
 }

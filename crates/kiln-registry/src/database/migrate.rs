@@ -23,6 +23,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "access-1",
         sql: include_str!("schema/access.sql"),
     },
+    Migration {
+        name: "replicas-1",
+        sql: include_str!("schema/replicas.sql"),
+    },
 ];
 
 /// The table of what was done.

@@ -11,6 +11,7 @@
 mod error;
 mod migrate;
 mod postgres;
+mod readers;
 mod sqlite;
 mod value;
 mod writer;
@@ -21,8 +22,10 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot};
 
 pub use error::{Cause, DatabaseError};
+pub use postgres::PostgresOptions;
 pub use value::{FromValue, Row, Value};
 
+use readers::Readers;
 use writer::{Job, Ran, WriteSession, Writer};
 
 /// Statements that happen together or not at all. After one failed, PostgreSQL takes no more of them:
@@ -59,26 +62,7 @@ pub struct Database {
     reading: Arc<Semaphore>,
 }
 
-/// Where readers come from.
-#[derive(Debug)]
-enum Readers {
-    Sqlite(sqlite::Readers),
-    Postgres(Box<postgres::Readers>),
-}
-
-impl Readers {
-    fn read<T, E: From<DatabaseError>>(
-        &self,
-        work: impl FnOnce(&mut dyn Transaction) -> Result<T, E>,
-    ) -> Result<T, E> {
-        match self {
-            Self::Sqlite(readers) => readers.read(work),
-            Self::Postgres(readers) => readers.read(work),
-        }
-    }
-}
-
-/// Reads that run at once. More than the processors only helps while the disk is slow.
+/// Reads that run at once on SQLite. More than the processors only helps while the disk is slow.
 const READERS: usize = 8;
 
 impl Database {
@@ -91,22 +75,19 @@ impl Database {
     pub fn open_sqlite(path: &Path) -> Result<Self, DatabaseError> {
         let (session, readers) = sqlite::open(path)?;
         let place = path.display().to_string();
-        Self::start(session, Readers::Sqlite(readers), &place)
+        Self::start(session, readers, READERS, &place)
     }
 
     /// Connects to a PostgreSQL database, version 12 or later, and brings its tables up to date.
-    /// `url` is `postgresql://USER:PASSWORD@HOST/DATABASE?sslmode=require`; the server's certificate is
-    /// held against `authorities`, or against the system's where there are none. Several servers may
-    /// share the database. Connections that break are made anew by the next statement.
+    /// Several servers may share the database. Connections that break are made anew by the next
+    /// statement. Needs a tokio runtime around it, in which the connections live.
     ///
     /// # Errors
     /// [`DatabaseError::Newer`], [`DatabaseError::Open`], or what the server refuses.
-    pub async fn open_postgres(
-        url: &str,
-        authorities: Vec<rustls::pki_types::CertificateDer<'static>>,
-    ) -> Result<Self, DatabaseError> {
+    pub async fn open_postgres(options: PostgresOptions) -> Result<Self, DatabaseError> {
         let runtime = tokio::runtime::Handle::current();
-        let server = postgres::Server::new(url, authorities, runtime)?;
+        let most = options.readers.max(1);
+        let server = postgres::Server::new(options, runtime)?;
         let place = server.place().to_owned();
         // Off the runtime's threads, because it waits for them.
         let opened = tokio::task::spawn_blocking(move || postgres::open(server)).await;
@@ -114,7 +95,7 @@ impl Database {
             place: place.clone(),
             source: Arc::new(source),
         })??;
-        let database = Self::start(session, Readers::Postgres(Box::new(readers)), &place)?;
+        let database = Self::start(session, readers, most, &place)?;
         Ok(Self {
             shared: true,
             ..database
@@ -124,6 +105,7 @@ impl Database {
     fn start(
         session: impl WriteSession + Send + 'static,
         readers: Readers,
+        most: usize,
         place: &str,
     ) -> Result<Self, DatabaseError> {
         let writer = Writer::start(session).map_err(|source| DatabaseError::Open {
@@ -134,7 +116,7 @@ impl Database {
             writer,
             readers: Arc::new(readers),
             shared: false,
-            reading: Arc::new(Semaphore::new(READERS)),
+            reading: Arc::new(Semaphore::new(most)),
         })
     }
 

@@ -11,18 +11,21 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Handle;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::migrate::migrate;
+use super::readers::{ReadSession, Readers};
 use super::writer::WriteSession;
 use super::{Cause, DatabaseError, Row, Transaction, Value};
 use crate::clock::Clock;
@@ -32,6 +35,91 @@ const STATEMENTS: usize = 256;
 
 /// The number of the lock that writers take; any that other programs do not use.
 const WRITERS_LOCK: i64 = 0x6b69_6c6e_0001;
+
+/// A server that takes no connection within this time is not there.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A connection is broken if what was sent is not acknowledged within this time.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
+/// Which database, and how to get there.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// `postgresql://USER@HOST:PORT/DATABASE`, or `host=… user=… dbname=…`. A `sslmode` in it is
+    /// overruled by `tls`.
+    pub url: String,
+    /// The password, where it does not stand in `url`.
+    pub password: Option<String>,
+    /// Whether the connection is encrypted and the server's name and certificate are verified. Not on
+    /// sockets of this machine, where there is nothing to be verified.
+    pub tls: bool,
+    /// What the certificate must lead to; the system's authorities where there are none.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// Connections that read; one more writes.
+    pub readers: usize,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            password: None,
+            tls: true,
+            authorities: vec![],
+            readers: 8,
+        }
+    }
+}
+
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Both the address and the password may hold the password.
+        f.debug_struct("PostgresOptions")
+            .field("tls", &self.tls)
+            .field("readers", &self.readers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PostgresOptions {
+    /// Whether [`url`](Self::url) can be read, without connecting.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Open`] when it cannot.
+    pub fn check(&self) -> Result<(), DatabaseError> {
+        self.config().map(drop)
+    }
+
+    fn config(&self) -> Result<Config, DatabaseError> {
+        let parsed = self.url.parse();
+        let mut config: Config =
+            parsed.map_err(|error: tokio_postgres::Error| unreadable(Arc::new(error)))?;
+        if let Some(password) = &self.password {
+            config.password(password);
+        }
+        let is_local = |host: &Host| matches!(host, Host::Unix(_));
+        let local = config.get_hosts().iter().all(is_local);
+        config.ssl_mode(match self.tls && !local {
+            true => SslMode::Require,
+            false => SslMode::Disable,
+        });
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(UNACKNOWLEDGED);
+        }
+        config.application_name("kiln");
+        Ok(config)
+    }
+}
+
+fn unreadable(source: Cause) -> DatabaseError {
+    DatabaseError::Open {
+        place: "of the given address".to_owned(),
+        source,
+    }
+}
 
 /// How to get a connection.
 #[derive(Clone)]
@@ -50,34 +138,21 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    pub(crate) fn new(
-        url: &str,
-        authorities: Vec<CertificateDer<'static>>,
-        runtime: Handle,
-    ) -> Result<Self, DatabaseError> {
-        let unreadable = |source: Cause| DatabaseError::Open {
-            place: "of the given address".to_owned(),
-            source,
-        };
-        let config: Config = url
-            .parse()
-            .map_err(|error: tokio_postgres::Error| unreadable(Arc::new(error)))?;
+    pub(crate) fn new(options: PostgresOptions, runtime: Handle) -> Result<Self, DatabaseError> {
+        let config = options.config()?;
         let place = format!(
             "{} at {:?}",
             config.get_dbname().unwrap_or("postgres"),
             config.get_hosts()
         );
         let mut roots = RootCertStore::empty();
-        match authorities.is_empty() {
-            true => drop(
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
-            ),
-            false => {
-                for authority in authorities {
-                    let added = roots.add(authority);
-                    added.map_err(|error| unreadable(Arc::new(error)))?;
-                }
-            }
+        if options.authorities.is_empty() && config.get_ssl_mode() != SslMode::Disable {
+            let found = rustls_native_certs::load_native_certs().certs;
+            roots.add_parsable_certificates(found);
+        }
+        for authority in options.authorities {
+            let added = roots.add(authority);
+            added.map_err(|error| unreadable(Arc::new(error)))?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider);
@@ -126,8 +201,8 @@ pub(crate) fn open(server: Server) -> Result<(Session, Readers), DatabaseError> 
     let now = Clock::system().now();
     migrate(&mut session, &place, now, Session::batch)?;
     session.commit()?;
-    let idle = Mutex::default();
-    Ok((session, Readers { server, idle }))
+    let readers = Readers::new(move || Session::new(&server));
+    Ok((session, readers))
 }
 
 /// A connection. All its calls wait, so they must not be made on the runtime's own threads.
@@ -244,36 +319,15 @@ impl WriteSession for Session {
     }
 }
 
-/// Connections that only read, made when they are first needed.
-#[derive(Debug)]
-pub(crate) struct Readers {
-    server: Server,
-    idle: Mutex<Vec<Session>>,
-}
+impl ReadSession for Session {
+    fn begin_read(&mut self) -> Result<(), DatabaseError> {
+        self.revive()?;
+        self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    }
 
-impl Readers {
-    /// Runs `work` in a transaction that sees one state.
-    pub(crate) fn read<T, E: From<DatabaseError>>(
-        &self,
-        work: impl FnOnce(&mut dyn Transaction) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        let mut session = match idle {
-            Some(session) => session,
-            None => Session::new(&self.server)?,
-        };
-        session.revive()?;
-        session.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
-        let result = work(&mut session);
+    fn end_read(&mut self) -> Result<(), DatabaseError> {
         // Nothing was changed, and this also ends a transaction in which a statement failed.
-        session.batch("ROLLBACK")?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(session);
-        result
+        self.batch("ROLLBACK")
     }
 }
 

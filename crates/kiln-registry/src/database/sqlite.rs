@@ -6,8 +6,8 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
 use super::migrate::{for_sqlite, migrate};
+use super::readers::{ReadSession, Readers};
 use super::writer::WriteSession;
 use super::{Cause, DatabaseError, Row, Transaction, Value};
 use crate::clock::Clock;
@@ -37,7 +38,7 @@ fn open_within(path: &Path, patience: Duration) -> Result<(Session, Readers), Da
     let mut session = Session {
         connection,
         durable: true,
-        _lock: Some(Arc::clone(&lock)),
+        _lock: Arc::clone(&lock),
     };
     session.begin(true)?;
     let place = path.display().to_string();
@@ -51,11 +52,9 @@ fn open_within(path: &Path, patience: Duration) -> Result<(Session, Readers), Da
         },
     )?;
     session.commit()?;
-    let readers = Readers {
-        path: path.to_owned(),
-        idle: Mutex::new(vec![]),
-        _lock: lock,
-    };
+    let path = path.to_owned();
+    // Readers hold the lock, too: it ends with the last connection.
+    let readers = Readers::new(move || another(&path, &lock));
     Ok((session, readers))
 }
 
@@ -135,8 +134,7 @@ pub(crate) struct Session {
     connection: Connection,
     /// What `synchronous` is set to.
     durable: bool,
-    /// Nothing where the connection only reads.
-    _lock: Option<Arc<Lock>>,
+    _lock: Arc<Lock>,
 }
 
 impl Session {
@@ -203,51 +201,28 @@ impl WriteSession for Session {
     }
 }
 
-/// Connections that only read, made when they are first needed.
-#[derive(Debug)]
-pub(crate) struct Readers {
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
-    _lock: Arc<Lock>,
+impl ReadSession for Session {
+    fn begin_read(&mut self) -> Result<(), DatabaseError> {
+        self.run("BEGIN")
+    }
+
+    fn end_read(&mut self) -> Result<(), DatabaseError> {
+        self.run("COMMIT")
+    }
 }
 
-impl Readers {
-    /// Runs `work` in a transaction that sees one state.
-    pub(crate) fn read<T, E: From<DatabaseError>>(
-        &self,
-        work: impl FnOnce(&mut dyn Transaction) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => self.another()?,
-        };
-        let mut session = Session {
-            connection,
-            durable: true,
-            _lock: None,
-        };
-        session.run("BEGIN")?;
-        let result = work(&mut session);
-        session.run("COMMIT")?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(session.connection);
-        result
-    }
-
-    /// Opened for writing, because on a fresh log a reader may have to make the shared memory; kept
-    /// from writing by the pragma.
-    fn another(&self) -> Result<Connection, DatabaseError> {
-        let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let sql = "PRAGMA query_only=ON";
-        let set = connection.execute_batch(sql);
-        set.map_err(|error| sort(sql, error))?;
-        Ok(connection)
-    }
+/// A connection that only reads. Opened for writing, because on a fresh log a reader may have to make
+/// the shared memory; kept from writing by the pragma.
+fn another(path: &Path, lock: &Arc<Lock>) -> Result<Session, DatabaseError> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let sql = "PRAGMA query_only=ON";
+    let set = connection.execute_batch(sql);
+    set.map_err(|error| sort(sql, error))?;
+    Ok(Session {
+        connection,
+        durable: true,
+        _lock: Arc::clone(lock),
+    })
 }
 
 fn query(connection: &Connection, sql: &str, parameters: &[Value]) -> rusqlite::Result<Vec<Row>> {

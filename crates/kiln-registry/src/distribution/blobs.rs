@@ -5,7 +5,7 @@
 
 use hyper::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
-    HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE,
+    HeaderValue, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
 };
 use hyper::{Response, StatusCode};
 use kiln_oci::Digest;
@@ -37,9 +37,12 @@ pub(super) async fn head(call: &Call<'_>, digest: &str) -> Answer {
     Ok(response)
 }
 
-/// GET: all of it, or the parts that `Range` asks for.
+/// GET: all of it, or the parts that `Range` asks for; or where the storage has it.
 pub(super) async fn get(call: &Call<'_>, digest: &str) -> Answer {
     let digest = parse(digest)?;
+    if let Some(elsewhere) = redirect(call, &digest).await? {
+        return Ok(elsewhere);
+    }
     let found = call.state.content.open_blob(&call.repository, &digest);
     let blob = found.await?.ok_or_else(|| unknown(&digest))?;
     if is_unchanged(call, &digest) {
@@ -62,6 +65,29 @@ pub(super) async fn get(call: &Call<'_>, digest: &str) -> Answer {
         )
         .text_header(CONTENT_RANGE, &format!("bytes */{size}"))),
     }
+}
+
+/// Where the storage has a blob, if clients are to be sent there. The URL is signed and ends soon, so
+/// nobody may keep the answer.
+async fn redirect(
+    call: &Call<'_>,
+    digest: &Digest,
+) -> Result<Option<Response<ReplyBody>>, Failure> {
+    if is_unchanged(call, digest) {
+        return Ok(None);
+    }
+    let shared = call.state.content.shared_url(&call.repository, digest);
+    let Some(location) = shared
+        .await?
+        .and_then(|url| HeaderValue::try_from(url).ok())
+    else {
+        return Ok(None);
+    };
+    let mut response = response(StatusCode::TEMPORARY_REDIRECT, digest, ReplyBody::empty());
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, location);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(Some(response))
 }
 
 /// DELETE: from this repository.

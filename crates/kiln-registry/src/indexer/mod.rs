@@ -7,6 +7,7 @@
 mod input;
 
 use std::io;
+use std::time::Duration;
 
 use kiln_layer::{Compression, LayerIndex, compressor, decompress, index_tar};
 use kiln_oci::Digest;
@@ -15,6 +16,7 @@ use tokio::task::spawn_blocking;
 
 use crate::content::{BlobPlace, Content, ContentError, OpenBlob, discard_object, place};
 use crate::database::DatabaseError;
+use crate::duty::on_duty;
 use crate::storage::ObjectKey;
 
 use input::{BlobInput, Capped};
@@ -114,15 +116,31 @@ impl Content {
     }
 
     /// Makes indexes as layers arrive, and tells `report` what failed for another reason than the
-    /// layer. It never returns: it is to be dropped.
+    /// layer. Of several servers that share a database one does it at a time, for all. It never
+    /// returns: it is to be dropped.
     pub async fn index_forever(&self, mut report: impl FnMut(ContentError)) {
         loop {
-            if let Err(error) = self.index_pending().await {
-                report(error);
+            let pending = self.index_pending();
+            let done = on_duty(
+                self.database(),
+                self.clock(),
+                "indexes",
+                Duration::ZERO,
+                pending,
+            );
+            match done.await {
+                Ok(Some(Ok(_))) => self.layers_arrived().await,
+                // Another server looks for layers, and may have done so just before ours arrived.
+                Ok(None) => tokio::time::sleep(Duration::from_secs(30)).await,
                 // The disk may be full; whatever it is, it does not pass at once.
-                tokio::time::sleep(std::time::Duration::from_secs(60)).await;
-            } else {
-                self.layers_arrived().await;
+                Ok(Some(Err(error))) => {
+                    report(error);
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                }
+                Err(error) => {
+                    report(error.into());
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 //! anything.
 
 mod background;
+mod backing;
 mod connection;
 mod exchange;
 mod guard;
@@ -32,6 +33,7 @@ use crate::config::{Config, Finding};
 use crate::content::Content;
 use crate::metrics::Metrics;
 
+pub use backing::{BackingError, check_backing};
 pub(crate) use exchange::Exchange;
 pub(crate) use incoming::{Ending, Progress, RequestBody};
 pub(crate) use log::timestamp;
@@ -259,6 +261,10 @@ impl Server {
             None => true,
         };
         drop(background);
+        if let Err(error) = self.state.content.give_up_claims().await {
+            let text = crate::distribution::chain(&error);
+            log.event(Level::Error, "uploads stay claimed", &[("error", &text)]);
+        }
         if let Err(error) = self.state.access.close().await {
             let text = crate::distribution::chain(&error);
             log.event(Level::Error, "audit lines lost", &[("error", &text)]);

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::backing::{BackingError, open_database, open_storage};
 use super::{Log, Server, ServerError};
 use crate::access::{Access, AccessError, AccessOptions, FirstAdministrator};
 use crate::api::{ApiState, router};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::{Content, ContentOptions};
-use crate::database::{Database, DatabaseError};
-use crate::storage::{Storage, StorageError};
+use crate::database::DatabaseError;
+use crate::storage::StorageError;
 
 /// Why a server could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,9 @@ pub enum OpenError {
     /// The blobs' directory cannot be used.
     #[error("the registry's blobs cannot be kept")]
     Storage(#[from] StorageError),
+    /// A file that the settings name, for the database or the store, cannot be used.
+    #[error(transparent)]
+    Backing(#[from] BackingError),
     /// The accounts cannot be read or made.
     #[error("the registry's accounts cannot be opened")]
     Access(#[from] AccessError),
@@ -50,12 +54,9 @@ impl Server {
         log: Log,
     ) -> Result<(Self, Option<FirstAdministrator>), OpenError> {
         Self::check(&config)?;
-        std::fs::create_dir_all(data).map_err(|source| OpenError::Directory {
-            path: data.to_owned(),
-            source,
-        })?;
-        let database = Database::open_sqlite(&data.join("registry.db"))?;
-        let storage = Storage::open_files(&data.join("blobs"))?;
+        make_directory(data)?;
+        let database = open_database(&config, data).await?;
+        let storage = open_storage(&config, data).await?;
         let clock = Clock::system();
         let (access, administrator) = match config.open {
             true => (Access::open(), None),
@@ -66,6 +67,35 @@ impl Server {
         let server = Self::bind(config, data, content, access, api, log).await?;
         Ok((server, administrator))
     }
+
+    /// Gives the administrator `admin` a new random password, or makes him if he is not there, without
+    /// serving anything. With SQLite, no server may be running on `data`. Needs a runtime around it.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing listens and no blob is touched.
+    pub async fn reset_administrator(
+        config: &Config,
+        data: &Path,
+    ) -> Result<FirstAdministrator, OpenError> {
+        Self::check(config)?;
+        make_directory(data)?;
+        let database = open_database(config, data).await?;
+        let clock = Clock::system();
+        let (access, first) = Access::start(database, access_options(config, &clock)).await?;
+        let administrator = match first {
+            Some(first) => first,
+            None => access.reset_administrator().await?,
+        };
+        access.close().await?;
+        Ok(administrator)
+    }
+}
+
+fn make_directory(data: &Path) -> Result<(), OpenError> {
+    std::fs::create_dir_all(data).map_err(|source| OpenError::Directory {
+        path: data.to_owned(),
+        source,
+    })
 }
 
 fn access_options(config: &Config, clock: &Clock) -> AccessOptions {
@@ -90,6 +120,11 @@ fn content_options(config: &Config) -> ContentOptions {
         upload_patience: config.content.upload_patience.0,
         max_blob: if blob == 0 { u64::MAX } else { blob },
         memory: usize::try_from(config.content.memory.0).unwrap_or(usize::MAX),
+        // A file that is open can be read when it is gone; an object of a store cannot.
+        reading_patience: match config.s3.bucket.is_empty() {
+            true => std::time::Duration::ZERO,
+            false => config.s3.reading.0.max(config.s3.redirect_for.0),
+        },
         ..ContentOptions::default()
     }
 }

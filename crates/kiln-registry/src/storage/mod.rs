@@ -9,6 +9,7 @@ mod block;
 mod error;
 mod files;
 mod key;
+mod s3;
 
 use bytes::Bytes;
 use std::path::Path;
@@ -17,8 +18,10 @@ use tokio::task::spawn_blocking;
 pub use error::StorageError;
 pub use key::ObjectKey;
 pub(crate) use key::random;
+pub use s3::{LEAST_PART, MOST_PARTS, Redirect, S3Options};
 
 use files::{FileReader, FileWriter, Files};
+use s3::{S3, S3Reader, S3Writer};
 
 /// The most bytes that are read in one go.
 pub const READ_BLOCK: usize = 256 << 10;
@@ -30,6 +33,7 @@ pub struct Storage(Place);
 #[derive(Clone, Debug)]
 enum Place {
     Files(Files),
+    S3(S3),
 }
 
 impl Storage {
@@ -41,12 +45,45 @@ impl Storage {
         Files::open(directory).map(|files| Self(Place::Files(files)))
     }
 
+    /// Objects in a bucket of an S3-compatible store, which several servers may share.
+    ///
+    /// # Errors
+    /// When the bucket cannot be read.
+    pub async fn open_s3(options: S3Options) -> Result<Self, StorageError> {
+        S3::open(options).await.map(|store| Self(Place::S3(store)))
+    }
+
+    /// The most bytes that an object can have.
+    pub(crate) fn largest(&self) -> u64 {
+        match &self.0 {
+            Place::Files(_) => u64::MAX,
+            Place::S3(store) => store.largest(),
+        }
+    }
+
+    /// Whether clients are sent to the storage.
+    pub(crate) fn shares(&self) -> bool {
+        match &self.0 {
+            Place::Files(_) => false,
+            Place::S3(store) => store.shares(),
+        }
+    }
+
+    /// A URL that clients can read an object from for a while, if they are to be sent there.
+    pub(crate) fn shared_url(&self, key: &ObjectKey) -> Option<String> {
+        match &self.0 {
+            Place::Files(_) => None,
+            Place::S3(store) => store.shared_url(key),
+        }
+    }
+
     /// What unfinished objects outlive: they may be continued while this stays the same. A crash of
     /// the machine loses what was not synced, so files have another epoch after each start of it.
     #[must_use]
     pub fn epoch(&self) -> &str {
         match &self.0 {
             Place::Files(files) => files.epoch(),
+            Place::S3(store) => store.epoch(),
         }
     }
 
@@ -61,10 +98,12 @@ impl Storage {
                 let writer = blocking(move || files.create(&key)).await?;
                 Ok(ObjectWriter(Writing::File(writer)))
             }
+            Place::S3(store) => Ok(ObjectWriter(Writing::S3(store.create(key).await))),
         }
     }
 
-    /// Goes on with an object of which `size` bytes count; what is behind them is cut off.
+    /// Goes on with an object of which `size` bytes count; what is behind them is cut off. `state` is
+    /// what [`ObjectWriter::pause`] gave.
     ///
     /// # Errors
     /// When it is not there or shorter.
@@ -72,12 +111,17 @@ impl Storage {
         &self,
         key: &ObjectKey,
         size: u64,
+        state: &[u8],
     ) -> Result<ObjectWriter, StorageError> {
         match &self.0 {
             Place::Files(files) => {
                 let (files, key) = (files.clone(), key.clone());
                 let writer = blocking(move || files.resume(&key, size)).await?;
                 Ok(ObjectWriter(Writing::File(writer)))
+            }
+            Place::S3(store) => {
+                let writer = store.resume(key, size, state).await?;
+                Ok(ObjectWriter(Writing::S3(writer)))
             }
         }
     }
@@ -93,6 +137,10 @@ impl Storage {
                 let reader = blocking(move || files.reader(&key)).await?;
                 Ok(reader.map(|reader| ObjectReader(Reading::File(reader))))
             }
+            Place::S3(store) => {
+                let reader = store.reader(key).await?;
+                Ok(reader.map(|reader| ObjectReader(Reading::S3(reader))))
+            }
         }
     }
 
@@ -105,6 +153,10 @@ impl Storage {
             Place::Files(files) => {
                 let (files, key) = (files.clone(), key.clone());
                 blocking(move || files.remove(&key)).await
+            }
+            Place::S3(store) => {
+                let (store, key) = (store.clone(), key.clone());
+                blocking(move || store.remove(&key)).await
             }
         }
     }
@@ -119,6 +171,10 @@ impl Storage {
                 let files = files.clone();
                 blocking(move || files.list(part)).await
             }
+            Place::S3(store) => {
+                let store = store.clone();
+                blocking(move || store.list(part)).await
+            }
         }
     }
 }
@@ -130,6 +186,7 @@ pub(crate) struct ObjectWriter(Writing);
 #[derive(Debug)]
 enum Writing {
     File(FileWriter),
+    S3(S3Writer),
 }
 
 impl ObjectWriter {
@@ -158,6 +215,10 @@ impl ObjectWriter {
                     .await
                     .expect("because it does not panic")
             }
+            Writing::S3(writer) => {
+                let (look, written) = writer.write(blocks, look, see).await;
+                (look, written.map(|writer| Self(Writing::S3(writer))))
+            }
         }
     }
 
@@ -168,6 +229,20 @@ impl ObjectWriter {
     pub(crate) async fn finish(self) -> Result<(), StorageError> {
         match self.0 {
             Writing::File(writer) => blocking(move || writer.finish()).await,
+            Writing::S3(writer) => writer.finish().await,
+        }
+    }
+
+    /// Leaves the object so that another request can go on with it, perhaps at another server. What it
+    /// gives must be kept for that.
+    ///
+    /// # Errors
+    /// When not all of it is where it can be found again.
+    pub(crate) async fn pause(self) -> Result<Vec<u8>, StorageError> {
+        match self.0 {
+            // A file has what was written to it.
+            Writing::File(_) => Ok(vec![]),
+            Writing::S3(writer) => writer.pause().await,
         }
     }
 }
@@ -179,6 +254,7 @@ pub(crate) struct ObjectReader(Reading);
 #[derive(Clone, Debug)]
 enum Reading {
     File(FileReader),
+    S3(S3Reader),
 }
 
 impl ObjectReader {
@@ -195,6 +271,8 @@ impl ObjectReader {
     pub(crate) fn read_cached(&self, offset: u64, length: usize) -> Option<Bytes> {
         match &self.0 {
             Reading::File(reader) => reader.read_cached(offset, length),
+            // A store is always waited for.
+            Reading::S3(_) => None,
         }
     }
 
@@ -207,6 +285,10 @@ impl ObjectReader {
         let reading = match &self.0 {
             Reading::File(reader) => {
                 let reader = reader.clone();
+                spawn_blocking(move || reader.read(offset, length))
+            }
+            Reading::S3(reader) => {
+                let reader = reader.share();
                 spawn_blocking(move || reader.read(offset, length))
             }
         };

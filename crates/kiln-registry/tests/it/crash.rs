@@ -18,12 +18,13 @@ use kiln_registry::clock::Clock;
 use kiln_registry::content::{
     Content, ContentOptions, NewManifest, PutManifestError, UploadError, body_of,
 };
-use kiln_registry::database::{Database, DatabaseError};
+use kiln_registry::database::DatabaseError;
 use kiln_registry::name::{ManifestReference, RepositoryName, Tag};
 use kiln_registry::scrub::ScrubOptions;
-use kiln_registry::storage::Storage;
 use kiln_testkit::{TempDir, noise};
 
+use crate::backing::Backing;
+use crate::backing::bucket::Bucket;
 use crate::content::fixture::{image, name, objects, pieces, tag};
 
 const ROOT: &str = "KILN_TEST_REGISTRY";
@@ -39,8 +40,9 @@ fn open(root: &Path) -> Content {
         upload_patience: Duration::from_secs(1),
         ..ContentOptions::default()
     };
-    let database = Database::open_sqlite(&root.join("registry.db")).unwrap();
-    let storage = Storage::open_files(root).unwrap();
+    let backing = Backing::of(root);
+    let database = backing.database(root);
+    let storage = backing.storage(root);
     Content::new(database, storage, Clock::system(), options)
 }
 
@@ -261,6 +263,8 @@ fn end(child: Child) -> String {
 
 fn rounds(count: u64) {
     let directory = Arc::new(TempDir::new());
+    // Made here, not in a child that is killed.
+    Backing::of(directory.path());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut said = Said::default();
     for round in 0..count {
@@ -273,9 +277,15 @@ fn rounds(count: u64) {
             content.collect().await.unwrap();
             said.check(&content).await;
             let named = named_objects(&content).await;
-            for file in objects(&directory) {
-                let key = file.file_name().unwrap().to_str().unwrap();
-                assert!(named.iter().any(|named| named == key), "{key} is left over");
+            let backing = Backing::of(directory.path());
+            let unfinished = backing.bucket.as_ref().map(Bucket::unfinished);
+            let found = objects(&backing, directory.path()).into_iter();
+            for object in found.chain(unfinished.unwrap_or_default()) {
+                let key = object.split('.').next().unwrap();
+                assert!(
+                    named.iter().any(|named| named == key),
+                    "{object} is left over"
+                );
             }
         });
     }

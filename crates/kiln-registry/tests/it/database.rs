@@ -6,6 +6,8 @@ use std::sync::mpsc;
 use kiln_registry::database::{Database, DatabaseError, Transaction};
 use kiln_testkit::TempDir;
 
+use crate::backing::Backing;
+
 const INSERT: &str = "INSERT INTO garbage (object, due) VALUES ($1, $2)";
 
 fn insert(transaction: &mut dyn Transaction, object: &str) -> Result<(), DatabaseError> {
@@ -24,7 +26,7 @@ async fn objects(database: &Database) -> Vec<String> {
 #[tokio::test]
 async fn writes_that_wait_together_are_each_kept_or_undone_alone() {
     let directory = TempDir::new();
-    let database = Database::open_sqlite(&directory.join("registry.db")).unwrap();
+    let database = Backing::of(directory.path()).database(directory.path());
     let mut tasks = vec![];
     for number in 0..200 {
         let database = database.clone();
@@ -55,14 +57,14 @@ async fn writes_that_wait_together_are_each_kept_or_undone_alone() {
     let expected: Vec<String> = expected.map(|number| format!("{number:03}")).collect();
     assert_eq!(objects(&database).await, expected);
     drop(database);
-    let again = Database::open_sqlite(&directory.join("registry.db")).unwrap();
+    let again = Backing::of(directory.path()).database(directory.path());
     assert_eq!(objects(&again).await, expected);
 }
 
 #[tokio::test]
 async fn a_panic_undoes_its_own_work_only() {
     let directory = TempDir::new();
-    let database = Database::open_sqlite(&directory.join("registry.db")).unwrap();
+    let database = Backing::of(directory.path()).database(directory.path());
     let panicking = database.write(|transaction| -> Result<(), DatabaseError> {
         insert(transaction, "lost")?;
         panic!("as the test wants it");
@@ -82,7 +84,7 @@ async fn a_panic_undoes_its_own_work_only() {
 #[tokio::test]
 async fn readers_see_one_state_and_do_not_wait_for_the_writer() {
     let directory = TempDir::new();
-    let database = Database::open_sqlite(&directory.join("registry.db")).unwrap();
+    let database = Backing::of(directory.path()).database(directory.path());
     let (inside, is_inside) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let writing = tokio::spawn({

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "tests say what they could not check")]
 
 mod api;
+mod backing;
 #[allow(
     dead_code,
     missing_docs,
@@ -14,13 +15,14 @@ mod conformance;
 mod conforming;
 mod content;
 mod crash;
+mod crowd;
 mod database;
 mod faults;
 mod monitoring;
-mod postgres;
 mod running;
 mod serving;
 mod serving_tls;
+mod shared;
 mod slow_clients;
 
 /// Says that a test was not made, to whoever reads the output and to CI.

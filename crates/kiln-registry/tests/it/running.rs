@@ -11,6 +11,8 @@ use kiln_registry::config::Config;
 use kiln_registry::{Log, Server, ServerHandle};
 use kiln_testkit::TempDir;
 
+use crate::backing::Backing;
+use crate::backing::bucket::{Bucket, Rules};
 use crate::conformance::client::{Request, Target};
 
 /// Much longer than anything takes, even on a busy machine.
@@ -42,12 +44,37 @@ impl Running {
         Self::launch(folder, &format!("open = true\n{toml}"), log)
     }
 
+    /// An open server on a bucket of its own, with further settings of it.
+    pub(crate) fn on_bucket(settings: &str) -> Self {
+        let folder = TempDir::new();
+        let backing = Backing {
+            postgres: None,
+            bucket: Some(Bucket::new(Rules::real())),
+        };
+        let backing = backing.settings(folder.path());
+        Self::launch_on(
+            folder,
+            &format!("open = true\n{backing}{settings}"),
+            Log::none(),
+        )
+    }
+
+    /// A server on whatever database and store `toml` says.
+    pub(crate) fn on(folder: TempDir, toml: &str) -> Self {
+        Self::launch_on(folder, &format!("open = true\n{toml}"), Log::none())
+    }
+
     /// A server with accounts.
     pub(crate) fn with_accounts(toml: &str) -> Self {
         Self::launch(TempDir::new(), toml, Log::none())
     }
 
     fn launch(folder: TempDir, toml: &str, log: Log) -> Self {
+        let backing = Backing::of(folder.path()).settings(folder.path());
+        Self::launch_on(folder, &format!("{toml}\n{backing}"), log)
+    }
+
+    fn launch_on(folder: TempDir, toml: &str, log: Log) -> Self {
         let text = format!("listen = ['127.0.0.1:0']\n{toml}");
         let config = Config::parse(&text, Path::new("test.toml")).unwrap();
         let data = folder.path().to_owned();

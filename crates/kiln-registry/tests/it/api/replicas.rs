@@ -24,8 +24,8 @@ async fn only_the_first_start_makes_an_administrator() {
 #[tokio::test]
 async fn starts_at_the_same_time_make_one_administrator_and_one_key() {
     let directory = kiln_testkit::TempDir::new();
-    let path = directory.join("registry.db");
-    let database = kiln_registry::database::Database::open_sqlite(&path).unwrap();
+    let backing = crate::backing::Backing::of(directory.path());
+    let database = backing.database(directory.path());
     let clock = kiln_registry::clock::Clock::standing_at(super::world::BEGIN);
     let random = || {
         let mut options = options(&clock);

@@ -13,9 +13,10 @@ use kiln_registry::api::{ApiState, Peer, router};
 use kiln_registry::clock::Clock;
 use kiln_registry::content::{Content, ContentOptions, NewManifest, body_of};
 use kiln_registry::database::Database;
-use kiln_registry::storage::Storage;
 use kiln_testkit::TempDir;
 use serde_json::{Value, json};
+
+use crate::backing::Backing;
 
 /// 2026-01-01.
 pub(crate) const BEGIN: i64 = 1_767_225_600_000;
@@ -84,8 +85,9 @@ impl World {
 
     pub(crate) async fn with(options: AccessOptions) -> Self {
         let directory = TempDir::new();
-        let database = Database::open_sqlite(&directory.join("registry.db")).unwrap();
-        let storage = Storage::open_files(&directory.join("objects")).unwrap();
+        let backing = Backing::of(directory.path());
+        let database = backing.database(directory.path());
+        let storage = backing.storage(directory.path());
         let clock = options.clock.clone();
         let content = Content::new(
             database.clone(),

@@ -21,6 +21,8 @@ pub struct Target {
     tls: Option<Arc<ClientConfig>>,
     /// Name and password.
     login: Option<(String, String)>,
+    /// Whether they are sent before anybody asks.
+    eager: bool,
 }
 
 /// What is sent.
@@ -74,11 +76,23 @@ impl Target {
             port,
             tls,
             login,
+            eager: false,
         })
+    }
+
+    /// With name and password in each request, as Basic: nothing is sent twice, and no token narrows
+    /// what the account may do.
+    pub fn eager(mut self) -> Self {
+        self.eager = true;
+        self
     }
 
     /// Sends a request and reads the answer; logs in when it is asked to and can.
     pub fn send(&self, request: &Request) -> Result<Response, String> {
+        if let (true, Some((name, password))) = (self.eager, &self.login) {
+            let basic = format!("Basic {}", base64(format!("{name}:{password}").as_bytes()));
+            return self.send_once(request, Some(&basic));
+        }
         let response = self.send_once(request, None)?;
         let (401, Some(login)) = (response.status, &self.login) else {
             return Ok(response);

@@ -8,7 +8,7 @@ use kiln_oci::Digest;
 use kiln_registry::content::{ContentOptions, DeleteError};
 use kiln_testkit::noise;
 
-use super::fixture::{Registry, name, objects, read};
+use super::fixture::{Registry, name, read};
 
 /// Sizes around every limit: what is kept in the database, the first block, a block, several.
 const SIZES: &[usize] = &[
@@ -43,9 +43,9 @@ pub(crate) async fn small_blobs_need_no_file() {
     let registry = Registry::new();
     let repository = name("team/app");
     registry.blob(&repository, &noise(1, 16_384)).await;
-    assert_eq!(objects(&registry.directory).len(), 0);
+    assert_eq!(registry.objects().len(), 0);
     registry.blob(&repository, &noise(1, 16_385)).await;
-    assert_eq!(objects(&registry.directory).len(), 1);
+    assert_eq!(registry.objects().len(), 1);
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ pub(crate) async fn a_blob_is_only_where_it_was_pushed_or_mounted() {
         let stat = content.stat_blob(repository, &digest).await.unwrap();
         assert_eq!(stat.unwrap().size, 100_000);
     }
-    assert_eq!(objects(&registry.directory).len(), 1);
+    assert_eq!(registry.objects().len(), 1);
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ pub(crate) async fn pushing_what_is_there_keeps_one_object() {
     let content = noise(3, 300_000);
     for repository in ["a/x", "a/x", "b/x"] {
         registry.blob(&name(repository), &content).await;
-        assert_eq!(objects(&registry.directory).len(), 1);
+        assert_eq!(registry.objects().len(), 1);
     }
 }
 

@@ -1,6 +1,8 @@
 //! A registry's content in a throw-away directory, with a clock that stands, and things to push.
 
 use std::collections::VecDeque;
+use std::fs::DirEntry;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,10 +16,10 @@ use kiln_registry::content::{
     Body, BodyError, Content, ContentOptions, NewManifest, OpenBlob, PutManifestError, Stored,
     StoredManifest, body_of,
 };
-use kiln_registry::database::Database;
 use kiln_registry::name::{RepositoryName, Tag};
-use kiln_registry::storage::Storage;
 use kiln_testkit::TempDir;
+
+use crate::backing::Backing;
 
 /// When the clock stands.
 pub(crate) const START: i64 = 1_700_000_000_000;
@@ -26,9 +28,9 @@ pub(crate) const START: i64 = 1_700_000_000_000;
 pub(crate) struct Registry {
     pub(crate) content: Content,
     pub(crate) clock: Clock,
-    pub(crate) directory: TempDir,
-    /// The address of its database, where that is not in the directory.
-    postgres: Option<String>,
+    pub(crate) directory: Arc<TempDir>,
+    /// Where its state is that is not in the directory.
+    pub(crate) backing: Backing,
 }
 
 impl Registry {
@@ -37,27 +39,28 @@ impl Registry {
     }
 
     pub(crate) fn with(options: ContentOptions) -> Self {
-        let postgres = crate::postgres::new_database();
-        Self::at(TempDir::new(), Clock::standing_at(START), options, postgres)
+        Self::on(Backing::new(), options)
+    }
+
+    pub(crate) fn on(backing: Backing, options: ContentOptions) -> Self {
+        let directory = Arc::new(TempDir::new());
+        Self::at(directory, Clock::standing_at(START), options, backing)
     }
 
     fn at(
-        directory: TempDir,
+        directory: Arc<TempDir>,
         clock: Clock,
         options: ContentOptions,
-        postgres: Option<String>,
+        backing: Backing,
     ) -> Self {
-        let database = match &postgres {
-            Some(url) => crate::postgres::open(url),
-            None => Database::open_sqlite(&directory.join("registry.db")).unwrap(),
-        };
-        let storage = Storage::open_files(directory.path()).unwrap();
+        let database = backing.database(directory.path());
+        let storage = backing.storage(directory.path());
         let content = Content::new(database, storage, clock.clone(), options);
         Self {
             content,
             clock,
             directory,
-            postgres,
+            backing,
         }
     }
 
@@ -65,7 +68,42 @@ impl Registry {
     pub(crate) fn reopen(self) -> Self {
         let options = self.content.options().clone();
         drop(self.content);
-        Self::at(self.directory, self.clock, options, self.postgres)
+        Self::at(self.directory, self.clock, options, self.backing)
+    }
+
+    /// Another server with the same state and the same clock, where the database allows it.
+    pub(crate) fn beside(&self) -> Self {
+        let options = self.content.options().clone();
+        let (directory, clock) = (self.directory.clone(), self.clock.clone());
+        Self::at(directory, clock, options, self.backing.clone())
+    }
+
+    /// The names of the objects in its storage: their keys, and more where something is unfinished.
+    pub(crate) fn objects(&self) -> Vec<String> {
+        objects(&self.backing, self.directory.path())
+    }
+
+    fn object(&self, name: &str) -> PathBuf {
+        self.directory
+            .join(format!("objects/{}/{name}", &name[..2]))
+    }
+
+    /// Puts other bytes, or anything, into the storage behind the registry's back.
+    pub(crate) fn set_object(&self, name: &str, bytes: &[u8]) {
+        match &self.backing.bucket {
+            Some(bucket) => bucket.set(name, bytes),
+            None => std::fs::write(self.object(name), bytes).unwrap(),
+        }
+    }
+
+    /// Takes an object out of the storage.
+    pub(crate) fn take_object(&self, name: &str) -> Vec<u8> {
+        if let Some(bucket) = &self.backing.bucket {
+            return bucket.remove(name).unwrap();
+        }
+        let bytes = std::fs::read(self.object(name)).unwrap();
+        std::fs::remove_file(self.object(name)).unwrap();
+        bytes
     }
 
     pub(crate) async fn blob(&self, repository: &RepositoryName, content: &[u8]) -> Digest {
@@ -212,12 +250,16 @@ pub(crate) async fn read(blob: &OpenBlob) -> Vec<u8> {
     body.collect().await.unwrap().to_bytes().to_vec()
 }
 
-/// The files that hold objects.
-pub(crate) fn objects(directory: &TempDir) -> Vec<std::path::PathBuf> {
+/// The names of the objects of a registry.
+pub(crate) fn objects(backing: &Backing, directory: &Path) -> Vec<String> {
+    if let Some(bucket) = &backing.bucket {
+        return bucket.objects();
+    }
     let mut found = vec![];
     for part in std::fs::read_dir(directory.join("objects")).unwrap() {
         let files = std::fs::read_dir(part.unwrap().path()).unwrap();
-        found.extend(files.map(|file| file.unwrap().path()));
+        let name = |file: std::io::Result<DirEntry>| file.unwrap().file_name().into_string();
+        found.extend(files.map(|file| name(file).unwrap()));
     }
     found
 }

@@ -7,7 +7,7 @@ use kiln_oci::{Descriptor, Digest, media_type};
 use kiln_registry::indexer::LayerState;
 use kiln_testkit::{Layer, noise};
 
-use super::fixture::{Registry, image, name, objects};
+use super::fixture::{Registry, image, name};
 
 async fn push_layer(registry: &Registry, blob: &[u8], media_type: &str) -> Digest {
     let repository = name("team/app");
@@ -52,11 +52,11 @@ pub(crate) async fn a_layer_is_pending_and_then_indexed() {
         assert_eq!(ready(&registry, &digest).await, expected);
     }
     // A small index needs no object.
-    let before = objects(&registry.directory).len();
+    let before = registry.objects().len();
     let digest = push_layer(&registry, &small, media_type::OCI_LAYER_TAR).await;
     registry.content.index_pending().await.unwrap();
     assert_eq!(ready(&registry, &digest).await.entries.len(), 1);
-    assert_eq!(objects(&registry.directory).len(), before);
+    assert_eq!(registry.objects().len(), before);
     // None is made twice, and nothing is left over.
     assert_eq!(registry.content.index_pending().await.unwrap(), 0);
     assert_eq!(
@@ -70,7 +70,7 @@ pub(crate) async fn a_layer_is_pending_and_then_indexed() {
         .clock
         .advance(Duration::from_secs(31 * 24 * 60 * 60));
     registry.content.collect().await.unwrap();
-    assert_eq!(objects(&registry.directory).len(), 0);
+    assert_eq!(registry.objects().len(), 0);
     let state = registry.content.layer_index(&digest).await.unwrap();
     assert_eq!(state, LayerState::Unknown);
 }

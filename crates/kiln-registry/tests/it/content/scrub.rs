@@ -6,7 +6,7 @@ use kiln_registry::database::DatabaseError;
 use kiln_registry::scrub::{Finding, ScrubOptions};
 use kiln_testkit::noise;
 
-use super::fixture::{Registry, image, name, objects, read, tag};
+use super::fixture::{Registry, image, name, read, tag};
 
 #[tokio::test]
 pub(crate) async fn a_sound_registry_has_no_findings() {
@@ -48,7 +48,7 @@ pub(crate) async fn damage_is_found_hidden_and_healed_by_a_push() {
             .await
             .unwrap()
             .unwrap();
-        let file = objects(&registry.directory).remove(0);
+        let object = registry.objects().remove(0);
         let mut bytes = layer.clone();
         match damage {
             "changed" => bytes[60_000] ^= 1,
@@ -57,8 +57,8 @@ pub(crate) async fn damage_is_found_hidden_and_healed_by_a_push() {
             _ => {}
         }
         match damage {
-            "gone" => std::fs::remove_file(&file).unwrap(),
-            _ => std::fs::write(&file, &bytes).unwrap(),
+            "gone" => drop(registry.take_object(&object)),
+            _ => registry.set_object(&object, &bytes),
         }
         let scrubbed = content.scrub(&ScrubOptions::default()).await.unwrap();
         let of_blob = match damage {
@@ -91,7 +91,7 @@ pub(crate) async fn damage_is_found_hidden_and_healed_by_a_push() {
         assert_eq!(scrubbed.findings, [], "{damage}");
         // The damaged object is not kept.
         content.collect().await.unwrap();
-        assert_eq!(objects(&registry.directory).len(), 1);
+        assert_eq!(registry.objects().len(), 1);
     }
 }
 
@@ -100,13 +100,12 @@ pub(crate) async fn a_disk_that_comes_back_heals_without_a_push() {
     let registry = Registry::new();
     let repository = name("team/app");
     let digest = registry.blob(&repository, &noise(3, 70_000)).await;
-    let objects = registry.directory.join("objects");
-    let away = registry.directory.join("away");
-    std::fs::rename(&objects, &away).unwrap();
+    let object = registry.objects().remove(0);
+    let away = registry.take_object(&object);
     let content = &registry.content;
     let scrubbed = content.scrub(&ScrubOptions::default()).await.unwrap();
     assert_eq!(scrubbed.findings, [Finding::Missing { blob: digest }]);
-    std::fs::rename(&away, &objects).unwrap();
+    registry.set_object(&object, &away);
     let scrubbed = content.scrub(&ScrubOptions::default()).await.unwrap();
     assert_eq!((scrubbed.findings, scrubbed.healed), (vec![], 1));
     assert!(

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use kiln_registry::check_certificate;
 use kiln_registry::config::{Config, DEFAULTS};
+use kiln_registry::{check_backing, check_certificate};
 
 use crate::commands::Context;
 use crate::ui::{self, report::Report};
@@ -20,8 +20,8 @@ pub(crate) struct CheckConfigArgs {
     defaults: bool,
 }
 
-/// Reads the file, holds its settings against each other, and looks at the certificate. Nothing is
-/// changed or listened on.
+/// Reads the file, holds its settings against each other, and looks at the certificates and secrets
+/// that it names. Nothing is changed, connected to or listened on.
 pub(crate) fn check_config(context: &Context, args: &CheckConfigArgs) -> Result<ExitCode, Report> {
     let Some(file) = &args.file else {
         ui::print(DEFAULTS)?;
@@ -37,6 +37,7 @@ pub(crate) fn check_config(context: &Context, args: &CheckConfigArgs) -> Result<
         return Err(report.hint("`kiln serve check-config --defaults` explains every setting"));
     }
     check_certificate(&config)?;
+    check_backing(&config)?;
     ui::print(&format!("{} is right\n", file.display()))?;
     Ok(ExitCode::SUCCESS)
 }
