@@ -203,8 +203,67 @@ fn a_configuration_is_checked() {
     );
     let stderr = world.kiln(check).fails(1);
     assert!(stderr.contains("c.pem"), "{stderr}");
+
+    let settings = "[database]\npostgres = 'postgresql://kiln@db/kiln'\npassword_file = 'secret'\n";
+    world.write("kiln-server.toml", settings);
+    let stderr = world.kiln(check).fails(1);
+    assert!(
+        stderr.contains("secret") && stderr.contains("database.password_file"),
+        "{stderr}"
+    );
+    world.write("secret", "two\nlines\n");
+    let stderr = world.kiln(check).fails(1);
+    assert!(stderr.contains("one line"), "{stderr}");
+    world.write("secret", "one line\n");
+    // Nothing is connected to.
+    assert_eq!(world.kiln(check).ok(), "kiln-server.toml is right\n");
+
+    world.write(
+        "kiln-server.toml",
+        "[s3]\nbucket = 'blobs'\npart = '1 MiB'\n",
+    );
+    let stderr = world.kiln(check).fails(1);
+    for part in ["s3.endpoint: ", "s3.access_key: ", "s3.part: from 5 MiB"] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
     assert!(
         !world.home().join("registry").exists(),
         "checking makes nothing"
     );
+}
+
+#[test]
+fn a_lost_password_is_replaced() {
+    let world = World::new();
+    let stderr = world.kiln(["serve", "reset-admin"]).fails(1);
+    assert!(stderr.contains("there is no registry"), "{stderr}");
+    let served = Served::start(&world, &[]);
+    served.end(Signal::TERM);
+    let password = world.kiln(["serve", "reset-admin"]).ok();
+    let served = Served::start(&world, &[]);
+    assert!(!served.said.contains("password"), "{}", served.said);
+    let login = |password: &str| {
+        world
+            .command([
+                "login",
+                "--username",
+                "admin",
+                "--password-stdin",
+                &served.address,
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map(|mut child| {
+                let mut stdin = child.stdin.take().unwrap();
+                stdin.write_all(password.as_bytes()).unwrap();
+                drop(stdin);
+                child.wait().unwrap().success()
+            })
+            .unwrap()
+    };
+    assert!(login(password.trim_end()));
+    assert!(!login("another password"));
+    served.end(Signal::TERM);
 }

@@ -1,9 +1,10 @@
 //! `kiln serve`: a registry.
 
 mod check_config;
+mod reset_admin;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kiln_registry::config::Config;
@@ -43,6 +44,7 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, clap::Subcommand)]
 enum ServeCommand {
     CheckConfig(check_config::CheckConfigArgs),
+    ResetAdmin(reset_admin::ResetAdminArgs),
 }
 
 /// File descriptors that are not for connections: the database, blobs that are read and written.
@@ -50,13 +52,14 @@ const OTHER_FILES: u64 = 256;
 
 /// Serves until a signal ends it.
 pub(crate) fn serve(context: &Context, args: &ServeArgs) -> Result<ExitCode, Report> {
-    if let Some(ServeCommand::CheckConfig(args)) = &args.command {
-        return check_config::check_config(context, args);
+    match &args.command {
+        Some(ServeCommand::CheckConfig(args)) => return check_config::check_config(context, args),
+        Some(ServeCommand::ResetAdmin(args)) => return reset_admin::reset_admin(context, args),
+        None => {}
     }
     let mut config = settings(context, args)?;
     limit_connections(&mut config);
-    let data = config.data.clone();
-    let data = data.unwrap_or_else(|| context.environment.home.join("registry"));
+    let data = data_directory(context, &config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -82,19 +85,30 @@ pub(crate) fn serve(context: &Context, args: &ServeArgs) -> Result<ExitCode, Rep
 
 /// The file's settings, or the defaults, with what the command line says instead.
 fn settings(context: &Context, args: &ServeArgs) -> Result<Config, Report> {
-    let mut config = match &args.config {
-        Some(path) => Config::load(&context.environment.absolute(path))?,
-        None => Config::default(),
-    };
+    let mut config = load(context, args.config.as_deref(), args.data.as_deref())?;
     if !args.listen.is_empty() {
         config.listen.clone_from(&args.listen);
-    }
-    if let Some(data) = &args.data {
-        config.data = Some(context.environment.absolute(data));
     }
     config.open |= args.open;
     config.tls.self_signed |= args.self_signed;
     Ok(config)
+}
+
+/// A file's settings, or the defaults, with another directory if one is named.
+fn load(context: &Context, file: Option<&Path>, data: Option<&Path>) -> Result<Config, Report> {
+    let mut config = match file {
+        Some(path) => Config::load(&context.environment.absolute(path))?,
+        None => Config::default(),
+    };
+    if let Some(data) = data {
+        config.data = Some(context.environment.absolute(data));
+    }
+    Ok(config)
+}
+
+fn data_directory(context: &Context, config: &Config) -> PathBuf {
+    let data = config.data.clone();
+    data.unwrap_or_else(|| context.environment.home.join("registry"))
 }
 
 /// Raises the number of files that may be open to what is allowed, and takes no more connections than
