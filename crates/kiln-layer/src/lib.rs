@@ -5,7 +5,8 @@
 //! - [`tar`] reads and writes archives, entry by entry;
 //! - [`LayerWriter`] and [`index_tar`] are the single pass that makes an index beside a layer;
 //! - [`Tree`] merges indexes into the view that a container sees;
-//! - [`squash`] makes one layer of several without unpacking any;
+//! - [`squash`] makes one layer of several without unpacking any, and [`write_difference`] the layer
+//!   between any two trees of one line;
 //! - [`compression`] is what happens to a layer on its way out and in.
 //!
 //! Nothing here knows a path of the host, so all of it works on every platform.
@@ -43,8 +44,10 @@ pub use compression::{Compression, Compressor, Encoding, compressor, decompress,
 pub use content::ContentAt;
 pub use entry::{Entry, Kind, Time};
 pub use index::{IndexEntry, InvalidIndex, LayerIndex, SCHEMA};
-pub use merge::{SquashError, squash};
+pub use merge::{SquashError, squash, write_difference};
 pub use single_pass::{LayerError, LayerWriter, index_tar, index_tar_as};
 pub use tar::{Dialect, Limits, TarError, TarErrorKind, TarReader, TarWriter};
-pub use tree::{InodeId, Node, ResolveError, Resolved, Tree, TreeError};
+pub use tree::{
+    InodeId, Node, ResolveError, Resolved, Tree, TreeError, ViewDifference, first_difference,
+};
 pub use users::Users;

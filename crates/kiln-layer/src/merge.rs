@@ -62,12 +62,29 @@ pub fn squash<W: Write + Send + 'static>(
     for layer in layers {
         merged.apply(layer)?;
     }
-    let mut plan = Plan::default();
-    plan.compare(&base, &merged);
-    plan.add_other_names(&merged, base.layers().len());
-    plan.add_parents();
-    plan.write(&merged, content, out)?;
+    write_difference(&base, &merged, content, out)?;
     Ok(merged)
+}
+
+/// Writes to `out` the layer that, laid over `below`, gives `above`.
+///
+/// Both trees must come of one line: `above` has the layers of `below` and more, or either is such a
+/// tree [without](Tree::without) some of its paths. What the two share is recognized by inode, not by
+/// content, so files that are the same in both are never read.
+///
+/// # Errors
+/// When content cannot be had or `out` fails.
+pub fn write_difference<W: Write + Send + 'static>(
+    below: &Tree,
+    above: &Tree,
+    content: &dyn ContentAt,
+    out: &mut LayerWriter<W>,
+) -> Result<(), SquashError> {
+    let mut plan = Plan::default();
+    plan.compare(below, above);
+    plan.add_other_names(above, below.layers().len());
+    plan.add_parents();
+    plan.write(above, content, out)
 }
 
 /// A path whose components are sorted one by one: parents before children, `a/b` before `a-b`.

@@ -6,7 +6,9 @@
 
 mod apply;
 mod compare;
+mod edit;
 mod resolve;
+mod view;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ use crate::index::{IndexEntry, LayerIndex};
 
 pub use apply::TreeError;
 pub use resolve::{ResolveError, Resolved};
+pub use view::{ViewDifference, first_difference};
 pub use walk::{Children, Walk};
 
 /// Layers merged from the lowest up.

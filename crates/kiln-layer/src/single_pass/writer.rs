@@ -21,6 +21,8 @@ pub struct LayerWriter<W> {
     scratch: Vec<u8>,
     /// An entry's content broke off: what was written is no archive any more.
     broken: bool,
+    /// Whether times keep their fraction of a second.
+    nanos: bool,
 }
 
 impl<W: Write + Send + 'static> LayerWriter<W> {
@@ -31,7 +33,16 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
             entries: Vec::new(),
             scratch: Vec::new(),
             broken: false,
+            nanos: false,
         }
+    }
+
+    /// From now on times keep their fraction of a second, in PAX records. For layers that are made of
+    /// other layers: what is rewritten there must not get older.
+    #[must_use]
+    pub fn with_nanos(mut self) -> Self {
+        self.nanos = true;
+        self
     }
 
     /// Bytes of the tar so far.
@@ -46,7 +57,8 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
         &self.entries
     }
 
-    /// Adds an entry that has no content; an empty file is one, too. Its time is cut to seconds.
+    /// Adds an entry that has no content; an empty file is one, too. Its time is cut to seconds, unless
+    /// [`with_nanos`](Self::with_nanos) says otherwise.
     ///
     /// # Errors
     /// When a layer cannot hold the entry or an earlier write failed.
@@ -119,7 +131,7 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
             check_names(entry)?;
         }
         self.scratch.clear();
-        encode_header(entry, false, &mut self.scratch)
+        encode_header(entry, self.nanos, &mut self.scratch)
             .map_err(|kind| LayerError::tar(self.pipeline.written(), entry, kind))?;
         let result = self.pipeline.put(&self.scratch);
         result.map_err(|source| LayerError::Output { source })
@@ -190,7 +202,9 @@ impl<W: Write + Send + 'static> LayerWriter<W> {
     ) {
         // The index says what a reader of the tar finds.
         let mut entry = entry.clone();
-        entry.mtime = entry.mtime.truncated();
+        if !self.nanos {
+            entry.mtime = entry.mtime.truncated();
+        }
         if entry.kind.is_removal() {
             entry.xattrs.clear();
         }

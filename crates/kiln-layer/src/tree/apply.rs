@@ -217,7 +217,7 @@ impl Tree {
 
     /// The children of the directory at `path`, to be changed. What is missing on the way is made.
     /// Everything on the way is a directory or missing.
-    fn children_mut(&mut self, path: &[u8]) -> &mut Names {
+    pub(super) fn children_mut(&mut self, path: &[u8]) -> &mut Names {
         let mut item = Arc::make_mut(&mut self.root);
         let names = path.split(|byte| *byte == b'/');
         for name in names.filter(|name| !name.is_empty()) {
