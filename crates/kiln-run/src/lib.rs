@@ -14,5 +14,5 @@ pub use command::{argv, effective_env};
 pub use foreign::{Emulators, ForeignPlatform, check_platform, emulators};
 pub use kiln_sandbox as sandbox;
 pub use network::NetworkFiles;
-pub use process::{Process, Rootfs, spawn};
+pub use process::{Process, Rootfs, spawn, spawn_in};
 pub use user::{User, UserError, resolve_owner, resolve_user};

@@ -77,22 +77,12 @@ impl Process {
         }
     }
 
-    fn spec(&self, rootfs: &Rootfs) -> Spec {
+    fn spec(&self, root: Root) -> Spec {
         let files = match self.network {
             Network::Host => NetworkFiles::for_host_network(&self.hostname, &self.extra_hosts),
             Network::None => NetworkFiles::without_network(&self.hostname, &self.extra_hosts),
         };
-        // Layers are synced, if ever, by the store; a process that calls fsync need not wait for disks.
-        let upper = Upper {
-            upper: rootfs.upper.clone(),
-            work: rootfs.work.clone(),
-            volatile: true,
-        };
-        let overlay = Overlay {
-            lowers: rootfs.lowers.clone(),
-            upper: Some(upper),
-        };
-        let mut spec = Spec::new(Root::Overlay(overlay), self.args.iter().map(OsString::from));
+        let mut spec = Spec::new(root, self.args.iter().map(OsString::from));
         spec.env = self
             .env
             .iter()
@@ -121,5 +111,29 @@ impl Process {
 /// # Errors
 /// If the sandbox cannot be set up or the program cannot be started; see [`SpawnError`].
 pub fn spawn(process: &Process, rootfs: &Rootfs, stdio: Stdio) -> Result<Sandboxed, SpawnError> {
-    kiln_sandbox::spawn(&process.spec(rootfs), stdio)
+    // Layers are synced, if ever, by the store; a process that calls fsync need not wait for disks.
+    let upper = Upper {
+        upper: rootfs.upper.clone(),
+        work: rootfs.work.clone(),
+        volatile: true,
+    };
+    let overlay = Overlay {
+        lowers: rootfs.lowers.clone(),
+        upper: Some(upper),
+    };
+    kiln_sandbox::spawn(&process.spec(Root::Overlay(overlay)), stdio)
+}
+
+/// Starts `process` in a directory that is its root file system and takes its changes. Unlike through
+/// overlayfs, reading a file there sets the file's own access time.
+///
+/// # Errors
+/// As for [`spawn`].
+pub fn spawn_in(
+    process: &Process,
+    directory: &Path,
+    stdio: Stdio,
+) -> Result<Sandboxed, SpawnError> {
+    let root = Root::Directory(directory.to_owned());
+    kiln_sandbox::spawn(&process.spec(root), stdio)
 }
