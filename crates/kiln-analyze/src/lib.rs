@@ -4,7 +4,7 @@
 //! container can see, what differs between two images. All of it is computed from layer indexes
 //! ([`kiln_layer::LayerIndex`]), so a layer is read once in its life and never for a report. The other
 //! half ([`rewrite`]) makes an image out of an image: it keeps what the first half calls live, and
-//! the config, history and metadata with it.
+//! the config, history and metadata with it. [`slim`] finds out what a program needs, and proves it.
 //!
 //! - [`Subject`] is an image with the indexes of its layers;
 //! - [`analyze()`] says where its bytes are, [`gate`] and [`dive`] hold that against rules;
@@ -16,6 +16,7 @@
 
 pub mod analysis;
 pub mod cause;
+mod content;
 pub mod diff;
 pub mod dive;
 pub mod explore;
@@ -23,6 +24,7 @@ pub mod gate;
 pub mod kinds;
 pub mod render;
 pub mod rewrite;
+pub mod slim;
 pub mod subject;
 pub mod treemap;
 pub mod waste;

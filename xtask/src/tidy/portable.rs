@@ -25,6 +25,7 @@ const LINUX_CRATES: &[&str] = &["kiln", "kiln-build", "kiln-run", "kiln-sandbox"
 
 /// Modules of otherwise portable crates that talk to the kernel.
 const LINUX_MODULES: &[&str] = &[
+    "crates/kiln-analyze/src/slim/observe",
     "crates/kiln-store/src/snapshot",
     "crates/kiln-store/src/walk",
 ];

@@ -12,4 +12,5 @@ mod dive;
 mod explore;
 mod load;
 mod made;
+mod rewrite;
 mod traps;
