@@ -209,8 +209,30 @@ pub fn tree(store: &Store, image: &Image) -> Result<Tree, ExportError> {
 /// If a layer cannot be read or the archive not be written.
 pub fn flat_tar(store: &Store, image: &Image, out: &mut dyn Write) -> Result<(), ExportError> {
     let tree = tree(store, image)?;
-    let mut tar = TarWriter::new(out);
-    each(&tree, |entry, node| {
+    write_tree(store, &tree, TarWriter::new(out))
+}
+
+/// The same with all that a layer can say, so that an image can be made of it again: the root directory,
+/// where a layer names it, and times to the nanosecond.
+///
+/// # Errors
+/// The same.
+pub fn whole_tar(store: &Store, image: &Image, out: &mut dyn Write) -> Result<(), ExportError> {
+    let tree = tree(store, image)?;
+    let mut tar = TarWriter::new(out).with_nanos();
+    let root = tree.get(b"").filter(|root| root.layer().is_some());
+    if let Some(root) = root {
+        tar.entry(root.entry()).map_err(io::Error::from)?;
+    }
+    write_tree(store, &tree, tar)
+}
+
+fn write_tree(
+    store: &Store,
+    tree: &Tree,
+    mut tar: TarWriter<&mut dyn Write>,
+) -> Result<(), ExportError> {
+    each(tree, |entry, node| {
         match (&entry.kind, node.diff_id()) {
             (Kind::File { size: 1.. }, Some(layer)) => {
                 let mut content = store.open_at(layer, node.indexed())?;

@@ -6,6 +6,7 @@ mod commands;
 mod configuration;
 mod environment;
 mod registries;
+mod rewriting;
 mod rootless;
 mod signals;
 mod transfer;

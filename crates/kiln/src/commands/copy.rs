@@ -1,25 +1,22 @@
 //! `kiln copy`: images between registries, files, the store and the docker daemon.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use kiln_oci::{Descriptor, Document, Image, Platform, Reference, Source as _};
-use kiln_remote::daemon::{Daemon, DaemonError};
+use kiln_oci::{Descriptor, Document, Image, Platform, Reference};
 use kiln_remote::{ContentSource, ContentTarget, Name, Remote};
 use kiln_store::layout::{LayoutArchive, LayoutDirectory};
 use kiln_store::{Lease, Store, archive, layout};
 
 use super::Context;
 use crate::registries::{self, RegistryArgs};
-use crate::transfer::end::{
-    ArchiveTarget, DirectoryTarget, ImageEnd, LayoutEnd, StoreEnd, choose, remote_image,
-};
+use crate::transfer::end::{ArchiveTarget, DirectoryTarget, ImageEnd, LayoutEnd, StoreEnd, choose};
 use crate::transfer::moving::Transfers;
 use crate::transfer::partial::Partial;
 use crate::transfer::place::{Place, Spot};
+use crate::transfer::source::{Sources, by_daemon};
 use crate::transfer::{Along, transfer};
 use crate::ui::progress::{Progress, display};
 use crate::ui::{self, report::Report};
@@ -104,6 +101,16 @@ pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Result<ExitCode, Repor
 }
 
 impl Copy<'_> {
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            remote: &self.remote,
+            store: &self.store,
+            lease: &self.lease,
+            docker_host: self.docker_host,
+            cancelled: &self.cancelled,
+        }
+    }
+
     fn run(&self, from: &Place, to: &Place) -> Result<Descriptor, Report> {
         match to {
             Place::DockerArchive(spot) => return self.to_docker(from, spot),
@@ -140,11 +147,13 @@ impl Copy<'_> {
                 self.send(&LayoutEnd(layout), &bare, &spot.reference()?, to)
             }
             Place::DockerArchive(spot) => {
-                let source = ImageEnd(self.image_in_archive(spot)?);
+                let image = self.sources().image(from, self.args.platform.as_ref())?;
+                let source = ImageEnd(image);
                 self.send(&source, &source.root(), &spot.reference()?, to)
             }
             Place::Daemon(name) => {
-                let source = ImageEnd(self.image_in_daemon(name)?);
+                let image = self.sources().image(from, self.args.platform.as_ref())?;
+                let source = ImageEnd(image);
                 self.send(&source, &source.root(), name, to)
             }
         }
@@ -257,55 +266,18 @@ impl Copy<'_> {
         Ok(ImageEnd(image).root())
     }
 
-    fn image(&self, from: &Place, platform: &Platform) -> Result<Image, Report> {
-        match from {
-            Place::Registry(name) => {
-                let repository = self.remote.repository(name);
-                remote_image(&repository, name, platform)
-            }
-            Place::Store(name) => Ok(self.store.image(name, platform)?),
-            Place::Layout(spot) | Place::OciArchive(spot) => {
-                let layout = layout::open_into(&spot.path, &self.store)?;
-                Ok(layout.find(spot.wanted.as_deref(), platform)?)
-            }
-            Place::DockerArchive(spot) => self.image_in_archive(spot),
-            Place::Daemon(name) => self.image_in_daemon(name),
-        }
-    }
-
     /// The one image that docker's archives and its daemon take.
     fn single(&self, from: &Place) -> Result<Image, Report> {
         if self.args.all_platforms {
             return Err(Report::usage("docker takes one platform at a time")
                 .hint("oci-archive://FILE holds several"));
         }
-        let platform = self.args.platform.clone().unwrap_or_else(Platform::host);
-        self.image(from, &platform)
-    }
-
-    fn daemon(&self) -> Result<Daemon, Report> {
-        let options = kiln_fetch::ClientOptions {
-            cancelled: Arc::clone(&self.cancelled),
-            ..kiln_fetch::ClientOptions::default()
-        };
-        Daemon::new(self.docker_host, options).map_err(by_daemon)
-    }
-
-    /// The daemon tells its images as a stream; it is kept as long as the lease.
-    fn image_in_daemon(&self, name: &Reference) -> Result<Image, Report> {
-        let mut archive = self
-            .daemon()?
-            .export(&[&name.familiar()])
-            .map_err(by_daemon)?;
-        let path = self.lease.scratch_path()?;
-        let mut file = File::create(&path)?;
-        std::io::copy(&mut archive, &mut file)?;
-        self.image_in_archive(&Spot { path, wanted: None })
+        self.sources().image(from, self.args.platform.as_ref())
     }
 
     fn to_daemon(&self, from: &Place, name: &Reference) -> Result<Descriptor, Report> {
         let image = self.single(from)?;
-        let daemon = self.daemon()?;
+        let daemon = self.sources().daemon()?;
         let (mut reader, mut writer) = std::io::pipe()?;
         let names = std::slice::from_ref(name);
         std::thread::scope(|scope| {
@@ -322,22 +294,4 @@ impl Copy<'_> {
         })?;
         Ok(ImageEnd(image).root())
     }
-
-    fn image_in_archive(&self, spot: &Spot) -> Result<Image, Report> {
-        let archive = archive::open_docker_into(&spot.path, &self.store)?;
-        let platform = self.args.platform.clone();
-        let wanted = spot.wanted.as_deref();
-        match platform {
-            Some(platform) => Ok(archive.find(wanted, &platform)?),
-            None => match archive.images() {
-                [(image, _)] if wanted.is_none() => Ok(image.clone()),
-                _ => Ok(archive.find(wanted, &Platform::host())?),
-            },
-        }
-    }
-}
-
-fn by_daemon(error: DaemonError) -> Report {
-    let hint = error.hint();
-    hint.into_iter().fold(Report::from(error), Report::hint)
 }

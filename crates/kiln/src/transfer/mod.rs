@@ -7,6 +7,7 @@ pub(crate) mod partial;
 pub(crate) mod place;
 pub(crate) mod pull;
 pub(crate) mod push;
+pub(crate) mod source;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;

@@ -9,7 +9,11 @@ use super::pull::{image, put_index};
 use crate::world::World;
 
 /// A signature of `subject`, as a referrer and under cosign's tag.
-fn sign(registry: &MemoryRegistry, repository: &str, subject: &Digest) -> (Digest, String) {
+pub(crate) fn sign(
+    registry: &MemoryRegistry,
+    repository: &str,
+    subject: &Digest,
+) -> (Digest, String) {
     let config = Descriptor::of("application/vnd.oci.empty.v1+json", b"{}");
     let layer = Descriptor::of(
         "application/vnd.dev.cosign.simplesigning.v1+json",

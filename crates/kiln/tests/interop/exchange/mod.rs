@@ -2,6 +2,7 @@
 
 mod inward;
 mod outward;
+mod rewritten;
 
 use std::fmt;
 use std::fs;
@@ -72,6 +73,7 @@ impl Outcome {
 /// Runs the checks that `options` selects.
 pub(crate) fn run(peers: &Peers, rootfs: &Path, options: &Options) -> Outcome {
     let checks = outward::CHECKS.iter().chain(inward::CHECKS);
+    let checks = checks.chain(rewritten::CHECKS);
     let selected: Vec<_> = checks.filter(|(name, _)| options.wants(name)).collect();
     if selected.is_empty() {
         return Outcome { rows: vec![] };
@@ -119,15 +121,15 @@ impl<'a> Lab<'a> {
             samples: vec![],
         };
         for compression in COMPRESSIONS {
-            let sample = lab.save(NAME, compression)?;
+            let sample = lab.save(NAME, compression, &lab.folder)?;
             lab.samples.push(sample);
         }
         Ok(lab)
     }
 
-    /// Lets kiln write `name` in all its forms.
-    fn save(&self, name: &str, compression: &'static str) -> Result<Sample, String> {
-        let path = |form: &str| self.folder.join(format!("{compression}-{form}"));
+    /// Lets kiln write `name` in all its forms into the folder `place`.
+    fn save(&self, name: &str, compression: &'static str, place: &Path) -> Result<Sample, String> {
+        let path = |form: &str| place.join(format!("{compression}-{form}"));
         let (oci, layout, docker) = (path("oci.tar"), path("layout"), path("docker.tar"));
         for (format, path) in [("oci", &oci), ("oci-dir", &layout), ("docker", &docker)] {
             let mut save = kiln(self.peers, &self.folder);
