@@ -9,6 +9,7 @@
 mod analyze;
 mod assemble;
 mod build;
+mod compress;
 mod frame;
 mod machine;
 mod measure;
@@ -79,6 +80,7 @@ type MakeSuite = fn(&Path, &Settings) -> Result<Suite, String>;
 const SUITES: &[(&str, MakeSuite)] = &[
     ("frame", frame::suite),
     ("analyze", analyze::suite),
+    ("compress", compress::suite),
     ("assemble-warm", assemble::warm),
     ("assemble-cold", assemble::cold),
     ("build-clean", build::clean),
