@@ -19,7 +19,8 @@ debootstrap --variant=minbase ${include:+--include="$include"} "$release" "$work
     exit 1
 }
 # What apt downloaded is not part of a base.
-rm -rf "$work/rootfs/var/cache/apt/archives/"*.deb "$work/rootfs/dev/"* "$work/rootfs/proc/"* "$work/rootfs/sys/"*
+rm -rf "$work/rootfs/var/cache/apt/"*.bin "$work/rootfs/var/cache/apt/archives/"*.deb
+rm -rf "$work/rootfs/var/lib/apt/lists/"* "$work/rootfs/dev/"* "$work/rootfs/proc/"* "$work/rootfs/sys/"*
 # The machine's own package sources are what works here.
 cp /etc/apt/sources.list "$work/rootfs/etc/apt/sources.list" 2>/dev/null || true
 tar -C "$work/rootfs" --sort=name --numeric-owner --xattrs --xattrs-include='*' -c .
