@@ -6,6 +6,7 @@ mod bench;
 mod conformance;
 mod filesystems;
 mod interop;
+mod lint;
 mod peers;
 mod tidy;
 
@@ -19,6 +20,8 @@ Commands:
   tidy                      check the project's own rules: crate edges, sizes, names, licences …
   peers [DIR]               bring the real tools to compare with: buildah, podman, BuildKit …
   interop [DIR] [-- ARGS]   run the interop tests against them; ARGS go to the tests
+  lint-docs                 write the pages of the linter's rules
+  lint-agreement [DIR]      ask hadolint anew what kiln lint is compared with
   filesystems [NAME]...     run the tests of the store on ext4, tmpfs, xfs and btrfs (as root)
   conformance URL [--login NAME:PASSWORD] [--authority FILE.pem]
                             check a registry against the distribution specification; pushes below
@@ -55,6 +58,9 @@ fn run(arguments: &[&str]) -> Result<ExitCode, String> {
             };
             interop::run(&repository(), &peers::folder(dir)?, arguments)
         }
+        ["lint-docs"] => lint::docs(&repository()),
+        ["lint-agreement"] => lint::agreement(&repository(), &peers::folder(None)?),
+        ["lint-agreement", dir] => lint::agreement(&repository(), &peers::folder(Some(dir))?),
         ["filesystems", wanted @ ..] => filesystems::run(&repository(), wanted),
         ["conformance", rest @ ..] => conformance::run(&repository(), rest),
         ["bench", rest @ ..] => bench::run(&repository(), rest),

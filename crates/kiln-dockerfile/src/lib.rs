@@ -8,11 +8,12 @@
 //! 2. [`plan::plan`] picks the stages that the target reaches and says what each one depends on.
 //! 3. [`scope::StageScope`] walks the instructions of a stage once its base image is known, expands
 //!    the variables and hands out [`evaluate::Evaluated`] steps that hold no variable any more.
-//! 4. [`check::check`] reports what `docker build --check` would.
+//!
+//! What is advice rather than an error is crate `kiln-lint`'s; [`logical`] gives it, and the formatter, the
+//! joined lines with the place of every byte.
 //!
 //! Where BuildKit and its documentation differ, BuildKit's behaviour is the rule.
 
-pub mod check;
 pub mod chmod;
 mod csv;
 pub mod diagnostic;
@@ -24,6 +25,7 @@ pub mod glob;
 pub mod history;
 pub mod ignore;
 mod lines;
+pub mod logical;
 mod mount;
 pub mod outline;
 pub mod parse;
@@ -40,7 +42,7 @@ pub mod syntax;
 pub use diagnostic::{Diagnostic, Severity};
 pub use evaluate::Evaluated;
 pub use parse::{Parsed, parse, parse_trigger};
-pub use plan::{Origin, Plan, PlanOptions, PlannedStage, plan};
+pub use plan::{Origin, Plan, PlanOptions, PlannedStage, plan, plan_every_stage};
 pub use scope::StageScope;
 pub use span::{SourceFile, Span};
 pub use syntax::{Dockerfile, Instruction, InstructionKind, Stage};

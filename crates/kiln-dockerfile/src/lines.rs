@@ -22,21 +22,21 @@ enum Places {
 
 /// One instruction's text with continuations joined.
 #[derive(Clone, Debug)]
-pub(crate) struct LogicalLine {
+pub struct LogicalLine {
     /// The joined text, without leading and trailing blanks.
-    pub(crate) text: String,
+    pub text: String,
     /// From the first to the last character in the source.
-    pub(crate) span: Span,
+    pub span: Span,
     /// The comments directly above, without a blank line between.
-    pub(crate) comments: Vec<Comment>,
+    pub comments: Vec<Comment>,
     /// Blank lines inside the continuation (deprecated).
-    pub(crate) empty_continuations: Vec<Span>,
+    pub empty_continuations: Vec<Span>,
     places: Places,
 }
 
 impl LogicalLine {
     /// Where a range of [`LogicalLine::text`] stands in the source.
-    pub(crate) fn place(&self, range: Range<usize>) -> Span {
+    pub fn place(&self, range: Range<usize>) -> Span {
         match &self.places {
             Places::Fixed(span) => *span,
             Places::Pieces(pieces) => {

@@ -137,11 +137,11 @@ pub struct PlannedStep {
 }
 
 /// Plans every stage, for those who look at a file without building it. What cannot be planned is left
-/// out, and nothing is an error but globals that cannot be expanded.
-pub(crate) fn plan_every_stage(
-    file: &Dockerfile,
-    options: &PlanOptions,
-) -> Result<Plan, Diagnostic> {
+/// out.
+///
+/// # Errors
+/// Globals that cannot be expanded.
+pub fn plan_every_stage(file: &Dockerfile, options: &PlanOptions) -> Result<Plan, Diagnostic> {
     let globals = Globals::new(file, options)?;
     let names = Names::new(file, &options.named_contexts);
     let mut planner = Planner {

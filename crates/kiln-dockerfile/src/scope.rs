@@ -123,7 +123,7 @@ impl StageScope {
     }
 
     /// Whether `SHELL` was set, here or in what this is built on.
-    pub(crate) fn has_shell(&self) -> bool {
+    pub fn has_shell(&self) -> bool {
         !self.shell.is_empty()
     }
 

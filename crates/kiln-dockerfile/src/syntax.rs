@@ -49,7 +49,7 @@ pub struct Directives {
     pub syntax: Option<Word>,
     /// `# escape=`: the value as written, `\` or `` ` `` if it is valid.
     pub escape: Option<Word>,
-    /// `# check=`: options of the checks, parsed by [`crate::check::CheckOptions::parse`].
+    /// `# check=`: options of the checks, as written.
     pub check: Option<Word>,
 }
 
@@ -60,6 +60,9 @@ pub struct Dockerfile {
     pub directives: Directives,
     /// The `ARG`s before the first `FROM`; their kind is always [`InstructionKind::Arg`].
     pub global_args: Vec<Instruction>,
+    /// Instructions before the first `FROM` that may not stand there. A build refuses them; those who
+    /// only look at a file still want to see them.
+    pub misplaced: Vec<Instruction>,
     /// The stages, in order.
     pub stages: Vec<Stage>,
     /// Every comment, directives included, in order.

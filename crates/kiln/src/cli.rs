@@ -34,6 +34,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(Box<commands::build::BuildArgs>),
+    Lint(Box<commands::lint::LintArgs>),
+    Fmt(commands::fmt::FmtArgs),
     Run(Box<commands::run::RunArgs>),
     Assemble(commands::assemble::AssembleArgs),
     Images(commands::images::ImagesArgs),
@@ -91,6 +93,7 @@ impl Command {
     fn changes_store(&self) -> bool {
         match self {
             Self::Build(args) => !args.only_looks(),
+            Self::Lint(_) | Self::Fmt(_) => false,
             Self::Images(_)
             | Self::Inspect(_)
             | Self::History(_)
@@ -144,6 +147,8 @@ pub(crate) fn run() -> Result<ExitCode, Report> {
 fn dispatch(context: &commands::Context, command: Command) -> Result<ExitCode, Report> {
     match command {
         Command::Build(args) => commands::build::build(context, &args),
+        Command::Lint(args) => commands::lint::lint(context, &args),
+        Command::Fmt(args) => commands::fmt::fmt(context, &args),
         Command::Assemble(args) => commands::assemble::assemble(context, &args),
         Command::Run(args) => commands::run::run(context, &args),
         Command::Images(args) => commands::images::images(context, &args),

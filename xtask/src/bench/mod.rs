@@ -11,6 +11,7 @@ mod assemble;
 mod build;
 mod compress;
 mod frame;
+mod lint;
 mod machine;
 mod measure;
 mod registry;
@@ -93,6 +94,8 @@ const SUITES: &[(&str, MakeSuite)] = &[
     ("build-run", build::run),
     ("trust-sign", trust::sign),
     ("trust-junk", trust::junk),
+    ("lint-corpus", lint::corpus),
+    ("lint-one", lint::one),
 ];
 
 const ROUNDS: usize = 5;

@@ -11,6 +11,7 @@
 //! ```
 
 mod foreign;
+pub(crate) mod hadolint;
 mod status;
 
 use std::fs::{self, File};

@@ -62,7 +62,7 @@ pub(crate) fn opening(word: &str) -> Option<Opening> {
 
 /// Reads the bodies of all here-documents that the line opens. A line that the shell lexer cannot read
 /// (an odd quote, say) opens none, as in BuildKit.
-pub(super) fn bodies(
+pub(crate) fn bodies(
     line: &LogicalLine,
     reader: &mut LineReader<'_>,
 ) -> Result<Vec<Heredoc>, Diagnostic> {

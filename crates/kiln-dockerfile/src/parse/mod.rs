@@ -97,8 +97,10 @@ fn place(file: &mut Dockerfile, instruction: Instruction) -> Result<(), Diagnost
         }
         None => {
             let message = format!("{} before the first FROM", instruction.kind.name());
-            return Err(Diagnostic::error(instruction.keyword.span, message)
-                .with_help("only ARG, comments and directives may stand before FROM"));
+            let diagnostic = Diagnostic::error(instruction.keyword.span, message)
+                .with_help("only ARG, comments and directives may stand before FROM");
+            file.misplaced.push(instruction);
+            return Err(diagnostic);
         }
     }
     Ok(())

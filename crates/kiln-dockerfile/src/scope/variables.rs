@@ -49,7 +49,7 @@ impl Variables for Environment {
 
 impl StageScope {
     /// Expands a word with all that is visible.
-    pub(crate) fn expand(&mut self, word: &Word) -> Result<String, Diagnostic> {
+    pub fn expand(&mut self, word: &Word) -> Result<String, Diagnostic> {
         let expanded = expand::expand(&word.text, self.fixed.escape, &self.visible)
             .map_err(|error| Diagnostic::error(word.span, error.to_string()))?;
         self.note_undefined(&expanded.unset, word.span);

@@ -1,6 +1,5 @@
 //! Tests of the whole language, from bytes to evaluated steps and findings.
 
-mod check;
 mod git;
 mod ignore;
 mod outline;

@@ -2,7 +2,8 @@
 
 use kiln_dockerfile::expand::{NoVariables, expand, expand_heredoc, expand_words};
 use kiln_dockerfile::ignore::IgnoreFile;
-use kiln_dockerfile::{PlanOptions, SourceFile, check, parse, plan};
+use kiln_dockerfile::logical;
+use kiln_dockerfile::{PlanOptions, SourceFile, parse, plan};
 use proptest::prelude::*;
 
 /// Lines that are nearly right, which get further into the parser than noise does.
@@ -51,8 +52,12 @@ fn all_of_it(text: &[u8]) -> Result<(), TestCaseError> {
     let source = SourceFile::new("Dockerfile", text.to_vec());
     let parsed = parse(&source);
     let _ = plan(&parsed.file, &PlanOptions::default());
-    let findings = check::check(&parsed.file, &check::CheckFacts::default());
-    for diagnostic in parsed.diagnostics.iter().chain(&findings) {
+    for line in logical::lines(&source, parsed.file.escape()) {
+        prop_assert!(line.span.end <= text.len());
+        let whole = line.line.place(0..line.line.text.len());
+        prop_assert!(whole.start <= whole.end && whole.end <= text.len());
+    }
+    for diagnostic in &parsed.diagnostics {
         prop_assert!(diagnostic.span.start <= diagnostic.span.end);
         prop_assert!(diagnostic.span.end <= text.len(), "{:?}", diagnostic);
         let rendered = diagnostic.render(&source);

@@ -153,10 +153,9 @@ fn lint_json(findings: &[Diagnostic], source: &SourceFile) -> Value {
                 "detail": finding.message,
                 "location": place(finding.span, source),
             });
-            let rules = kiln_dockerfile::check::RULES.iter();
-            let rule = rules.clone().find(|rule| Some(rule.name()) == finding.code);
-            if let Some(rule) = rule {
-                warning["description"] = json!(rule.description());
+            let mut rules = kiln_lint::rules();
+            if let Some(rule) = rules.find(|rule| Some(rule.code) == finding.code) {
+                warning["description"] = json!(rule.summary);
             }
             if let Some(url) = &finding.docs {
                 warning["url"] = json!(url);

@@ -35,7 +35,8 @@ pub(super) fn findings(
     mut findings: Vec<Diagnostic>,
     args: &BuildArgs,
 ) -> Vec<Diagnostic> {
-    findings.extend(kiln_dockerfile::check::check(
+    findings.extend(kiln_lint::check(
+        &inputs.dockerfile,
         dockerfile,
         &inputs.check_facts(args),
     ));

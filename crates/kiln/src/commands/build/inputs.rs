@@ -5,9 +5,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use kiln_build::{Cancel, ContextSource};
-use kiln_dockerfile::check::CheckFacts;
 use kiln_dockerfile::ignore::IgnoreFile;
 use kiln_dockerfile::{PlanOptions, SourceFile};
+use kiln_lint::Facts;
 use kiln_store::Lease;
 
 use super::BuildArgs;
@@ -35,7 +35,7 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// What the checks want to know: the build arguments, and the context's ignore file.
-    pub(super) fn check_facts(&self, args: &BuildArgs) -> CheckFacts {
+    pub(super) fn check_facts(&self, args: &BuildArgs) -> Facts {
         let own = self.ignore.clone();
         let ignore = own.or_else(|| match &self.context {
             ContextSource::Directory(root) => std::fs::read(root.join(".dockerignore")).ok(),
@@ -53,10 +53,10 @@ impl Inputs {
             named_contexts: self.named.keys().cloned().collect(),
             ..PlanOptions::default()
         };
-        CheckFacts {
+        Facts {
             plan,
             ignore,
-            ..CheckFacts::default()
+            ..Facts::default()
         }
     }
 }

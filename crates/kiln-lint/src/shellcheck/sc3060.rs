@@ -1,0 +1,23 @@
+//! SC3060: sh need not know this: ${x/a/b}.
+
+use super::posix::{self, Feature};
+use crate::finding::Report;
+use crate::rule::{Rule, Severity};
+use crate::subject::Subject;
+
+/// See the module.
+pub(super) static RULE: Rule = Rule {
+    code: "SC3060",
+    name: "replacement",
+    severity: Severity::Warning,
+    summary: "sh need not know this: ${x/a/b}",
+    why: "RUN is run by /bin/sh, which on Debian is dash and on Alpine busybox: POSIX is all that they share. Choose bash with SHELL if you need more.",
+    bad: "FROM debian:12\nRUN echo \"${NAME//a/b}\"\n",
+    good: "FROM debian:12\nRUN echo \"${NAME}\" | sed s/a/b/g\n",
+    check,
+    ..Rule::BLANK
+};
+
+fn check(subject: &Subject<'_>, report: &mut Report) {
+    posix::report(subject, report, Feature::Replacement);
+}
