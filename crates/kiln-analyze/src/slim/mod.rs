@@ -290,6 +290,9 @@ fn keep_observed_modules(
     let roots = patterns_of(families::MODULES.iter().copied())?;
     let mut parts = BTreeSet::new();
     for path in observed {
+        if let Some(source) = source_of(path) {
+            closure.keep(&source, "the source of byte-code that was read");
+        }
         let mut part = &path[..];
         while let Some((parent, _)) = kiln_layer::entry::split_path(part) {
             if roots.is_match(as_path(parent)) && !roots.is_match(as_path(part)) {
@@ -303,6 +306,18 @@ fn keep_observed_modules(
         closure.keep_all(&part, "a module of which a part was read", &|_| false);
     }
     Ok(())
+}
+
+/// The source of byte-code. Python reads `a/__pycache__/b.cpython-313.pyc` only while `a/b.py` is there, but of
+/// that it only asks the time, which is no access.
+fn source_of(path: &[u8]) -> Option<Vec<u8>> {
+    use kiln_layer::entry::{join_path, split_path};
+    let (cache, name) = split_path(path)?;
+    let (parent, b"__pycache__") = split_path(cache)? else {
+        return None;
+    };
+    let stem = name.split(|byte| *byte == b'.').next()?;
+    Some(join_path(parent, &[stem, b".py"].concat()))
 }
 
 /// Every package of which a file stays stays whole.
@@ -345,4 +360,20 @@ fn round_up(closure: &mut Closure<'_>) -> Result<(), RewriteError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::source_of;
+
+    #[test]
+    fn byte_code_leads_to_its_source() {
+        let source = source_of(b"usr/lib/python3.13/__pycache__/codecs.cpython-313.pyc");
+        assert_eq!(
+            source.as_deref(),
+            Some(&b"usr/lib/python3.13/codecs.py"[..])
+        );
+        assert_eq!(source_of(b"usr/lib/python3.13/codecs.py"), None);
+        assert_eq!(source_of(b"codecs.pyc"), None);
+    }
 }
