@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use kiln_analyze::Subject;
 use kiln_oci::{Image, Platform, Reference, Source as _};
-use kiln_remote::daemon::{Daemon, DaemonError};
+use kiln_remote::daemon::Daemon;
 use kiln_store::{Lease, Store, archive, layout};
 
 use super::end::remote_image;
 use super::place::{Place, Spot};
+use super::source::by_daemon;
 use crate::commands::{Context, find_image};
 use crate::registries::{self, RegistryArgs};
 use crate::ui::{self, report::Report, size::Size};
@@ -181,11 +182,6 @@ impl<'a> Places<'a> {
         let spot = Spot { path, wanted: None };
         self.in_archive(&spot, platform, wanted)
     }
-}
-
-fn by_daemon(error: DaemonError) -> Report {
-    let hint = error.hint();
-    hint.into_iter().fold(Report::from(error), Report::hint)
 }
 
 /// Does `work`, and on a terminal tells how many of `total` bytes were read, once that takes a while.
